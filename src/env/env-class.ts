@@ -1,0 +1,35 @@
+/** What the verbs need to know of an environment: its class. An env file's default export is one. */
+import type { Logger } from "pino";
+import type { z } from "zod";
+import type { ChatServer } from "../contracts/chat.ts";
+import type { SandboxBackend } from "../contracts/sandbox.ts";
+import type { EventBus } from "../telemetry/events.ts";
+import type { BaseEnv } from "./base-env.ts";
+
+/** Everything an environment works with, made by the CLI (or a test) and closed by it. */
+export type EnvServices = {
+  /** Model name(s) for the record, e.g. metrics.json. */
+  modelName: string;
+  servers: ChatServer;
+  backend: SandboxBackend;
+  logger: Logger;
+  events: EventBus;
+  /** Folder of the run's own files (log, dead letters, resolved config). */
+  runDirectory: string;
+  /** Folder for downloads that later runs may reuse, e.g. datasets from the hub. */
+  cacheDirectory: string;
+  /** For private data sets and models; undefined = public only. */
+  hubToken: string | undefined;
+};
+
+export interface EnvClass<Config extends Record<string, unknown> = Record<string, unknown>> {
+  /** Registered name, kebab-case, e.g. "gsm8k-agent". */
+  readonly envName: string;
+  /** One line for `environment list`. */
+  readonly description: string;
+  /** A strict object: the base fields extended with the environment's own. Every field is described. */
+  readonly configSchema: z.ZodObject;
+  /** Class defaults that differ from the schema's, under `env` and `openai`. YAML and flags win over them. */
+  readonly defaults?: { env?: Partial<Config>; openai?: Record<string, unknown> };
+  new (args: { config: Config; services: EnvServices }): BaseEnv;
+}

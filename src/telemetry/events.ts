@@ -1,0 +1,42 @@
+/**
+ * What happens in a run, as typed events on one bus: the engine emits, progress views, metrics and logs
+ * listen. Listeners must not throw and must not wait.
+ */
+import { EventEmitter } from "node:events";
+import type { Outcome } from "../contracts/outcome.ts";
+
+export type RunEvents = {
+  "rollout-start": { rolloutId: string; groupId: string };
+  "turn-end": { rolloutId: string; turn: number; toolCalls: number; completionTokens: number | undefined };
+  "tool-end": { rolloutId: string; tool: string; ok: boolean; durationMs: number };
+  "rollout-end": { rolloutId: string; groupId: string; outcome: Outcome; turns: number; durationMs: number };
+  /** A group is complete. `sent` says where it went; a skipped one says why. */
+  "group-end": {
+    groupId: string;
+    scores: readonly number[];
+    result: "sent" | "written" | "skipped" | "dropped";
+    reason?: string;
+  };
+  /** serve: what the rollout API said last. */
+  "server-status": { step: number; queueSize: number };
+  /** evaluate: one item is done. */
+  "eval-item": { score: number | null };
+  /** Something people should read, once. */
+  notice: { level: "info" | "warn" | "error"; code?: string; message: string };
+};
+
+export type RunEventName = keyof RunEvents;
+
+export class EventBus {
+  readonly #emitter = new EventEmitter();
+
+  emit<Name extends RunEventName>(name: Name, event: RunEvents[Name]): void {
+    this.#emitter.emit(name, event);
+  }
+
+  /** Returns the function that stops listening. */
+  on<Name extends RunEventName>(name: Name, listener: (event: RunEvents[Name]) => void): () => void {
+    this.#emitter.on(name, listener);
+    return () => this.#emitter.off(name, listener);
+  }
+}
