@@ -6,11 +6,19 @@ import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import type { BaseEnv } from "./base-env.ts";
 
+/** The model servers as the engine sees them; ServerManager is one. */
+export interface InferenceServers extends ChatServer {
+  /** Tells which share (0..1] of the servers this environment may use. */
+  setWeight?(weight: number): void;
+}
+
 /** Everything an environment works with, made by the CLI (or a test) and closed by it. */
 export type EnvServices = {
   /** Model name(s) for the record, e.g. metrics.json. */
   modelName: string;
-  servers: ChatServer;
+  servers: InferenceServers;
+  /** How many inference servers stand behind `servers`; sizes the worker pool. */
+  serverCount: number;
   backend: SandboxBackend;
   logger: Logger;
   events: EventBus;
@@ -22,7 +30,12 @@ export type EnvServices = {
   hubToken: string | undefined;
 };
 
-export interface EnvClass<Config extends Record<string, unknown> = Record<string, unknown>> {
+export type EnvArguments<Config> = { config: Config; services: EnvServices };
+
+/** What an environment class may put into its static `defaults`. */
+export type EnvDefaults<Config> = { env?: Partial<Config>; openai?: Record<string, unknown> };
+
+export interface EnvClass {
   /** Registered name, kebab-case, e.g. "gsm8k-agent". */
   readonly envName: string;
   /** One line for `environment list`. */
@@ -30,6 +43,7 @@ export interface EnvClass<Config extends Record<string, unknown> = Record<string
   /** A strict object: the base fields extended with the environment's own. Every field is described. */
   readonly configSchema: z.ZodObject;
   /** Class defaults that differ from the schema's, under `env` and `openai`. YAML and flags win over them. */
-  readonly defaults?: { env?: Partial<Config>; openai?: Record<string, unknown> };
-  new (args: { config: Config; services: EnvServices }): BaseEnv;
+  readonly defaults?: EnvDefaults<Record<string, unknown>>;
+  /** `never` lets every environment be an EnvClass whatever its Config; construct with `createEnvironment`. */
+  new (args: EnvArguments<never>): BaseEnv;
 }

@@ -3,13 +3,22 @@
  * listen. Listeners must not throw and must not wait.
  */
 import { EventEmitter } from "node:events";
+import type { Split } from "../contracts/chat.ts";
 import type { Outcome } from "../contracts/outcome.ts";
 
 export type RunEvents = {
-  "rollout-start": { rolloutId: string; groupId: string };
+  "rollout-start": { rolloutId: string; groupId: string; split: Split };
   "turn-end": { rolloutId: string; turn: number; toolCalls: number; completionTokens: number | undefined };
   "tool-end": { rolloutId: string; tool: string; ok: boolean; durationMs: number };
-  "rollout-end": { rolloutId: string; groupId: string; outcome: Outcome; turns: number; durationMs: number };
+  /** One attempt at a rollout is over; a failed attempt that is played afresh has its own start and end. */
+  "rollout-end": {
+    rolloutId: string;
+    groupId: string;
+    split: Split;
+    outcome: Outcome;
+    turns: number;
+    durationMs: number;
+  };
   /** A group is complete. `sent` says where it went; a skipped one says why. */
   "group-end": {
     groupId: string;

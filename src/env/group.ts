@@ -1,0 +1,30 @@
+/**
+ * What an environment is given to make one group, and what it gives back. A group that could not be made
+ * is "failed", never a group of zeros; a cancelled one rejects with the signal's reason.
+ */
+import type { Logger } from "pino";
+import type { LachesisError } from "../contracts/errors.ts";
+import type { FailedStage } from "../contracts/outcome.ts";
+import type { ScoredGroup } from "../contracts/scored-group.ts";
+
+export type GroupContext = {
+  readonly groupId: string;
+  /** Deterministic per group: derived from the run's seed and the group's number. */
+  readonly seed: number;
+  /** Aborts with a Cancellation when the group is no longer wanted. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Sequences must stay shorter than this many tokens; Infinity = no limit. */
+  readonly maxTokenLength: number;
+};
+
+export type GroupFailure = {
+  kind: "failed";
+  /** "environment" = the environment's own code threw outside of a rollout. */
+  stage: FailedStage | "environment";
+  error: LachesisError;
+  /** True when the same item, tried again, may succeed. */
+  retryable: boolean;
+};
+
+export type GroupResult = { kind: "collected"; group: ScoredGroup } | GroupFailure;
