@@ -3,8 +3,21 @@
  * test keeps the two equal. Keep the list sorted.
  */
 export const errorCodes = {
+  CONFIG_FILE_INVALID:
+    "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
+  ENVIRONMENT_FILE_INVALID:
+    "Let the environment's file have an environment class as its default export, and let it load by itself.",
+  ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
+  INFERENCE_CLOSED: "The server manager was closed while requests were waiting; make requests before closing it.",
+  INFERENCE_CONTEXT_FULL: "Shorten the conversation, lower `max_tokens`, or serve the model with a longer context.",
+  INFERENCE_FAILED: "Read the inference server's own log; the request may succeed when tried again.",
+  INFERENCE_MALFORMED: "Check that base_url is an OpenAI-compatible API (it usually ends in /v1), not a web page or proxy.",
+  INFERENCE_REJECTED: "Correct what the server's message names: model_name, api_key, or a field of the request.",
+  INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
+  OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
+  USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;
