@@ -17,6 +17,12 @@ export const errorCodes = {
   INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
+  PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
+  ROLLOUT_API_BAD_REPLY: "Check that the URL is a rollout API's and that no proxy answers in its place.",
+  ROLLOUT_API_NOT_REGISTERED: "Register the trainer (POST /register): the server was reset or restarted.",
+  ROLLOUT_API_REJECTED: "Correct what the server's message names: a field of the request, or the environment's id.",
+  ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
+  SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;
 
