@@ -9,19 +9,33 @@ export const errorCodes = {
   ENVIRONMENT_FILE_INVALID:
     "Let the environment's file have an environment class as its default export, and let it load by itself.",
   ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
-  INFERENCE_CLOSED: "The server manager was closed while requests were waiting; make requests before closing it.",
-  INFERENCE_CONTEXT_FULL: "Shorten the conversation, lower `max_tokens`, or serve the model with a longer context.",
+  ENV_FAILED: "Mend the environment's own code: the message names the method that threw.",
+  GROUP_INVALID: "Mend the environment: every sequence of a group carries the same optional fields.",
+  INFERENCE_CLOSED:
+    "The server manager was closed while requests were waiting; make requests before closing it.",
+  INFERENCE_CONTEXT_FULL:
+    "Shorten the conversation, lower `max_tokens`, or serve the model with a longer context.",
   INFERENCE_FAILED: "Read the inference server's own log; the request may succeed when tried again.",
-  INFERENCE_MALFORMED: "Check that base_url is an OpenAI-compatible API (it usually ends in /v1), not a web page or proxy.",
-  INFERENCE_REJECTED: "Correct what the server's message names: model_name, api_key, or a field of the request.",
+  INFERENCE_MALFORMED:
+    "Check that base_url is an OpenAI-compatible API (it usually ends in /v1), not a web page or proxy.",
+  INFERENCE_REJECTED:
+    "Correct what the server's message names: model_name, api_key, or a field of the request.",
   INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
+  PLACEHOLDER_TOKENS_REFUSED:
+    "Use an inference server that gives token ids, or set `env.allow_placeholder_tokens`.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
+  REWARD_FAILED: "Mend the environment's `computeReward`: the log has the stack and the rollout's id.",
+  REWARD_NOT_FINITE: "Make the environment's `computeReward` return a finite number.",
+  ROLLOUTS_KEEP_FAILING:
+    "Mend what the message names; `env.max_failed_groups` says how many failures in a row end a run.",
   ROLLOUT_API_BAD_REPLY: "Check that the URL is a rollout API's and that no proxy answers in its place.",
   ROLLOUT_API_NOT_REGISTERED: "Register the trainer (POST /register): the server was reset or restarted.",
-  ROLLOUT_API_REJECTED: "Correct what the server's message names: a field of the request, or the environment's id.",
+  ROLLOUT_API_REJECTED:
+    "Correct what the server's message names: a field of the request, or the environment's id.",
   ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
+  ROLLOUT_OVER: "Wait for everything that uses a rollout's sandbox before `computeReward` returns.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;

@@ -17,4 +17,4 @@ export type FailedStage = "inference" | "sandbox" | "reward" | "token-audit";
 export type Outcome =
   | { kind: "scored"; reward: number; stop: StopReason }
   | { kind: "infra-failed"; stage: FailedStage; error: LachesisError; retryable: boolean }
-  | { kind: "cancelled"; by: "shutdown" | "off-policy" | "timeout" };
+  | { kind: "cancelled"; by: "shutdown" | "off-policy" | "timeout" | "group-dropped" };
