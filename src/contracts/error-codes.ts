@@ -6,6 +6,8 @@ export const errorCodes = {
   CONFIG_FILE_INVALID:
     "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
+  DISTRIBUTION_UNKNOWN:
+    "Use a toolset distribution that the hint lists, or name the toolsets with `enabled_toolsets`.",
   ENVIRONMENT_FILE_INVALID:
     "Let the environment's file have an environment class as its default export, and let it load by itself.",
   ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
@@ -37,6 +39,17 @@ export const errorCodes = {
   ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
   ROLLOUT_OVER: "Wait for everything that uses a rollout's sandbox before `computeReward` returns.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
+  TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
+  TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",
+  TOOL_DUPLICATE: "Give one of the two tools another name.",
+  TOOL_INVALID: "Correct the tool's definition: its name, or a parameter that JSON schema can't express.",
+  TOOL_PROGRAM_MISSING:
+    "Install the named program where the sandbox can see it, or disable the toolset that needs it.",
+  TOOL_UNAVAILABLE:
+    "Mend what the message says of each tool, or take its toolset away with `disabled_toolsets`.",
+  TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",
+  TRANSFER_FAILED:
+    "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;
 

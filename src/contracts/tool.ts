@@ -3,7 +3,15 @@ import type { ToolSchema } from "./chat.ts";
 import type { RolloutContext } from "./rollout-context.ts";
 
 /** What one call answers. `content` is what the model reads; a mistake of the model is `ok: false`. */
-export type ToolResult = { ok: true; content: string } | { ok: false; error: string; content: string };
+export type ToolResult =
+  | { ok: true; content: string }
+  | {
+      ok: false;
+      error: string;
+      content: string;
+      /** True when the call was refused for its arguments and nothing ran. */
+      invalidArguments?: boolean;
+    };
 
 export interface Tool {
   readonly name: string;

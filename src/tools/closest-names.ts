@@ -1,0 +1,21 @@
+/** "Did you mean": the known names nearest to one that does not exist. */
+import leven from "leven";
+
+/** Up to `limit` candidates that are close enough to be meant, nearest first. */
+export function closestNames(wanted: string, candidates: Iterable<string>, limit: number): string[] {
+  const target = wanted.toLowerCase();
+  const near: { name: string; distance: number }[] = [];
+  for (const name of new Set(candidates)) {
+    const candidate = name.toLowerCase();
+    const contained =
+      Math.min(target.length, candidate.length) >= 3 &&
+      (candidate.includes(target) || target.includes(candidate));
+    const allowed = Math.max(1, Math.floor(Math.max(target.length, candidate.length) / 3));
+    const distance = leven(target, candidate, { maxDistance: allowed + 1 });
+    if (contained || distance <= allowed) near.push({ name, distance });
+  }
+  return near
+    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .slice(0, limit)
+    .map(({ name }) => name);
+}

@@ -1,0 +1,138 @@
+/**
+ * Names for groups of tools, and the choice of a rollout's tools from them.
+ *
+ * Every tool's own `toolset` is one; composites add tools and include other toolsets. `all` (or `*`) means
+ * every registered tool. A name that means nothing is an error, never an empty set. What comes out is sorted
+ * by tool name, so that equal choices give equal prompts.
+ */
+import { LachesisError } from "../contracts/errors.ts";
+import type { Tool } from "../contracts/tool.ts";
+import { closestNames } from "./closest-names.ts";
+import { builtinDistributions, type Distribution, drawToolsets } from "./distributions.ts";
+import type { ToolRegistry } from "./tool-registry.ts";
+
+export type ToolsetDefinition = {
+  description: string;
+  /** Names of registered tools, besides those whose own `toolset` is this one. */
+  tools?: readonly string[];
+  /** Other toolsets that belong to this one. */
+  includes?: readonly string[];
+};
+
+export type Toolsets = Readonly<Record<string, ToolsetDefinition>>;
+
+/** The toolsets that come with the built-in tools. */
+export const builtinToolsets: Toolsets = {
+  terminal: { description: "A bash shell in the sandbox." },
+  file: { description: "Reading and writing files of the sandbox." },
+  python: { description: "A persistent Python session in the sandbox." },
+  code_execution: { description: "hermes-agent's name for running code: python.", includes: ["python"] },
+  coding: { description: "What a programming task needs.", includes: ["terminal", "file"] },
+  sandbox: { description: "Everything that works on the sandbox.", includes: ["coding", "python"] },
+};
+
+const everything: ReadonlySet<string> = new Set(["all", "*"]);
+
+export type ToolChoice = {
+  registry: ToolRegistry;
+  /** null or undefined = every registered tool; [] = none. */
+  enabledToolsets?: readonly string[] | null;
+  /** Taken away from whatever the other two chose. */
+  disabledToolsets?: readonly string[] | null;
+  /** Name of a distribution to draw toolsets from; it takes precedence over `enabledToolsets`. */
+  distribution?: string | null;
+  /** Root of the draw: equal seeds draw equal toolsets. */
+  seed: number;
+  toolsets?: Toolsets;
+  distributions?: Readonly<Record<string, Distribution>>;
+};
+
+/** The tools of one rollout group, sorted by name; throws TOOLSET_UNKNOWN, TOOLSET_CYCLE or DISTRIBUTION_UNKNOWN. */
+export function resolveTools({
+  registry,
+  enabledToolsets,
+  disabledToolsets,
+  distribution,
+  seed,
+  toolsets = builtinToolsets,
+  distributions = builtinDistributions,
+}: ToolChoice): Tool[] {
+  const resolve = (names: readonly string[]) =>
+    new Set(names.flatMap((name) => resolveToolset(name, { registry, toolsets })));
+  const disabledNames = new Set(disabledToolsets ?? []);
+  const disabled = resolve([...disabledNames]);
+  const table = typeof distribution === "string" ? findDistribution(distribution, distributions) : undefined;
+  if (table !== undefined) resolve(Object.keys(table));
+  const chosen =
+    table !== undefined
+      ? drawToolsets(table, { seed, without: disabledNames })
+      : (enabledToolsets ?? ["all"]);
+  const enabled = resolve(chosen);
+  return registry.tools().filter(({ name }) => enabled.has(name) && !disabled.has(name));
+}
+
+/** Names of the tools in one toolset, without duplicates, sorted. */
+export function resolveToolset(
+  name: string,
+  { registry, toolsets = builtinToolsets }: { registry: ToolRegistry; toolsets?: Toolsets },
+): string[] {
+  const registered = registry.tools();
+  const own = Map.groupBy(registered, (tool) => tool.toolset);
+  const found = new Set<string>();
+  const done = new Set<string>();
+
+  const visit = (toolset: string, path: readonly string[]): void => {
+    if (path.includes(toolset)) {
+      const cycle = [...path.slice(path.indexOf(toolset)), toolset].join(" -> ");
+      throw new LachesisError("TOOLSET_CYCLE", `Toolsets include each other in a circle: ${cycle}.`);
+    }
+    if (done.has(toolset)) return;
+    done.add(toolset);
+    if (everything.has(toolset)) {
+      for (const tool of registered) found.add(tool.name);
+      return;
+    }
+    const definition = Object.hasOwn(toolsets, toolset) ? toolsets[toolset] : undefined;
+    if (definition === undefined && !own.has(toolset)) {
+      throw unknownToolset(toolset, path, [...Object.keys(toolsets), ...own.keys(), ...everything]);
+    }
+    for (const tool of own.get(toolset) ?? []) found.add(tool.name);
+    for (const tool of definition?.tools ?? []) found.add(requireTool(tool, toolset, registry));
+    for (const included of definition?.includes ?? []) visit(included, [...path, toolset]);
+  };
+  visit(name, []);
+  return [...found].sort();
+}
+
+function requireTool(name: string, toolset: string, registry: ToolRegistry): string {
+  if (registry.get(name) !== undefined) return name;
+  const known = registry.tools().map((tool) => tool.name);
+  throw new LachesisError(
+    "TOOL_UNKNOWN",
+    `Toolset "${toolset}" lists the tool "${name}", which is not registered.`,
+    {
+      hint: suggestion(name, known),
+    },
+  );
+}
+
+function unknownToolset(name: string, path: readonly string[], known: readonly string[]): LachesisError {
+  const where = path.length === 0 ? "" : ` (included by ${path.join(" -> ")})`;
+  return new LachesisError("TOOLSET_UNKNOWN", `No toolset is named "${name}"${where}.`, {
+    hint: suggestion(name, known),
+  });
+}
+
+function findDistribution(name: string, distributions: Readonly<Record<string, Distribution>>): Distribution {
+  const found = Object.hasOwn(distributions, name) ? distributions[name] : undefined;
+  if (found !== undefined) return found;
+  throw new LachesisError("DISTRIBUTION_UNKNOWN", `No toolset distribution is named "${name}".`, {
+    hint: suggestion(name, Object.keys(distributions)),
+  });
+}
+
+function suggestion(name: string, known: readonly string[]): string {
+  const [nearest] = closestNames(name, known, 1);
+  const all = `Known: ${[...new Set(known)].sort().join(", ") || "(none)"}.`;
+  return nearest === undefined ? all : `Did you mean "${nearest}"? ${all}`;
+}
