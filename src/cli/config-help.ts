@@ -1,0 +1,78 @@
+/** `--help` of an environment: every key with type, default and meaning, printed from its schema. */
+import type { z } from "zod";
+import type { EnvClass } from "../env/env-class.ts";
+import { baseEnvConfig, hermesAgentEnvConfig } from "../env/env-config.ts";
+import { serverConfig } from "../inference/server-config.ts";
+import type { Colors } from "./colors.ts";
+import { type ConfigField, configFields } from "./config-schema.ts";
+
+export type FieldGroup = { title: string; prefix: string; fields: ConfigField[] };
+
+/** The keys of an environment, its own first. Class defaults stand in for the schema's where they differ. */
+export function fieldGroups(envClass: EnvClass): FieldGroup[] {
+  const base = new Set(Object.keys(baseEnvConfig.shape));
+  const hermes = new Set(Object.keys(hermesAgentEnvConfig.shape));
+  const fields = withDefaults(envClass.configSchema, envClass.defaults?.env);
+  const own = fields.filter(({ name }) => !base.has(name) && !hermes.has(name));
+  const agent = fields.filter(({ name }) => hermes.has(name) && !base.has(name));
+  const rest = fields.filter(({ name }) => base.has(name));
+  return [
+    { title: `Keys of ${envClass.envName}`, prefix: "--env.", fields: own },
+    { title: "Agent, tools, sandbox and dataset", prefix: "--env.", fields: agent },
+    { title: "Run, groups and rollout server", prefix: "--env.", fields: rest },
+    {
+      title: "Inference server (a list under `openai` makes several; then --openai.<index>.<key>)",
+      prefix: "--openai.",
+      fields: withDefaults(serverConfig, envClass.defaults?.openai),
+    },
+  ].filter((group) => group.fields.length > 0);
+}
+
+/** The whole text, wrapped to `columns`. */
+export function configHelp(
+  envClass: EnvClass,
+  { columns, colors }: { columns: number; colors: Colors },
+): string {
+  const width = Math.max(60, Math.min(columns, 100));
+  const groups = fieldGroups(envClass).map(({ title, prefix, fields }) => {
+    const entries = fields.map((field) => fieldHelp(field, { prefix, width, colors }));
+    return `${colors.bold(title)}\n${entries.join("\n")}`;
+  });
+  return groups.join("\n\n");
+}
+
+function fieldHelp(
+  field: ConfigField,
+  { prefix, width, colors }: { prefix: string; width: number; colors: Colors },
+): string {
+  const state = field.required
+    ? "required"
+    : field.defaultText === undefined
+      ? "unset"
+      : `default ${field.defaultText}`;
+  const head = wrapText(`${prefix}${field.name}  ${field.typeText}  (${state})`, width - 2).map(
+    (line, index) => (index === 0 ? `  ${line.replace(prefix + field.name, colors.cyan)}` : `      ${line}`),
+  );
+  return [...head, ...wrapText(field.description, width - 6).map((line) => `      ${line}`)].join("\n");
+}
+
+function withDefaults(schema: z.ZodObject, defaults: Record<string, unknown> | undefined): ConfigField[] {
+  return configFields(schema).map((field) => {
+    const value = defaults?.[field.name];
+    return value === undefined ? field : { ...field, defaultText: JSON.stringify(value), required: false };
+  });
+}
+
+/** Breaks a text at spaces; a word longer than the width stands alone. */
+export function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/ (?! )/)) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word.trimStart();
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  if (line !== "") lines.push(line);
+  return lines;
+}

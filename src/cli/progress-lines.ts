@@ -1,0 +1,147 @@
+/** The words of the progress views: pure functions from numbers to lines. */
+import type { ProgressSnapshot } from "../telemetry/run-progress.ts";
+import type { Colors } from "./colors.ts";
+
+export type RunHeading = {
+  verb: string;
+  envName: string;
+  /** Shown beside the name, e.g. the servers and the model. */
+  detail: string;
+  /** How many steps, groups or items make the run; undefined = unknown. */
+  total: number | undefined;
+};
+
+/** What of a snapshot counts toward the end of the run. */
+export function progressDone(
+  verb: string,
+  snapshot: ProgressSnapshot,
+): { done: number; perSecond: number; unit: string } {
+  if (verb === "evaluate") {
+    const { items, itemsPerSecond } = snapshot.evaluation;
+    return { done: items, perSecond: itemsPerSecond, unit: "items" };
+  }
+  const { sent, written } = snapshot.groups;
+  return { done: sent + written, perSecond: snapshot.groupsPerSecond, unit: "groups" };
+}
+
+/** The lines of the live block. */
+export function blockLines(heading: RunHeading, snapshot: ProgressSnapshot, colors: Colors): string[] {
+  const { verb, envName, detail, total } = heading;
+  const { done, perSecond, unit } = progressDone(verb, snapshot);
+  const label = (name: string) => colors.dim(name.padEnd(9));
+  const lines = [
+    `${colors.bold(`${envName} ${verb}`)}  ${formatDuration(snapshot.elapsedMs)}  ${colors.dim(detail)}`,
+  ];
+
+  const aim =
+    total === undefined || verb === "serve" ? `${done}` : `${progressBar(done / total, 20)} ${done}/${total}`;
+  const eta = etaText(done, verb === "serve" ? undefined : total, perSecond);
+  lines.push(`${label(unit)} ${joinParts(aim, `${formatRate(perSecond)}`, eta, skippedText(snapshot))}`);
+  if (verb === "serve") lines.push(`${label("trainer")} ${trainerText(snapshot, total)}`);
+
+  const { evaluation } = snapshot;
+  if (verb !== "evaluate") lines.push(`${label("reward")} ${rewardText(snapshot)}`);
+  if (evaluation.items > 0) {
+    lines.push(
+      `${label("eval")} ${joinParts(`${evaluation.items} items`, `mean score ${formatMean(evaluation.meanScore)}`)}`,
+    );
+  }
+  const { running, scored } = snapshot.rollouts;
+  lines.push(
+    `${label("rollouts")} ${joinParts(
+      `${scored} scored`,
+      `${running} running`,
+      formatRate(snapshot.rolloutsPerSecond),
+      snapshot.meanTurns === undefined ? "" : `${snapshot.meanTurns.toFixed(1)} turns each`,
+    )}`,
+  );
+  const errors = errorText(snapshot);
+  lines.push(`${label("errors")} ${errors === "" ? colors.dim("none") : colors.yellow(errors)}`);
+  return lines;
+}
+
+/** One line for logs and pipes. */
+export function plainLine(heading: RunHeading, snapshot: ProgressSnapshot): string {
+  const { verb, total } = heading;
+  const { done, perSecond, unit } = progressDone(verb, snapshot);
+  const aim = total === undefined || verb === "serve" ? `${unit} ${done}` : `${unit} ${done}/${total}`;
+  const { evaluation, rollouts } = snapshot;
+  return [
+    formatDuration(snapshot.elapsedMs),
+    aim,
+    formatRate(perSecond),
+    etaText(done, verb === "serve" ? undefined : total, perSecond),
+    verb === "serve" ? `trainer ${trainerText(snapshot, total)}` : "",
+    verb === "evaluate"
+      ? `score ${formatMean(evaluation.meanScore)}`
+      : `reward ${formatMean(snapshot.meanReward)}`,
+    `rollouts ${rollouts.scored} (${rollouts.running} running)`,
+    skippedText(snapshot),
+    errorText(snapshot),
+  ]
+    .filter((part) => part !== "")
+    .join(" | ");
+}
+
+/** Failures and tool errors by kind; "" when there are none. */
+export function errorText({ failures, toolErrors, groups }: ProgressSnapshot): string {
+  const codes = [...failures].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} x${count}`);
+  return joinParts(
+    ...codes,
+    groups.dropped > 0 ? `${groups.dropped} groups dropped` : "",
+    toolErrors > 0 ? `${toolErrors} failed tool calls` : "",
+  );
+}
+
+/** `1:05`, `1:02:03`. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+export function formatMean(mean: number | undefined): string {
+  return mean === undefined ? "-" : mean.toFixed(3);
+}
+
+/** Per second above 1, else per minute, so that slow runs show digits too. */
+export function formatRate(perSecond: number): string {
+  if (perSecond === 0 || perSecond >= 1) return `${perSecond.toFixed(1)}/s`;
+  return `${(perSecond * 60).toFixed(1)}/min`;
+}
+
+/** A bar of `width` columns; `share` is cut to 0..1. */
+export function progressBar(share: number, width: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, share || 0)) * width);
+  return "█".repeat(filled) + "░".repeat(width - filled);
+}
+
+function etaText(done: number, total: number | undefined, perSecond: number): string {
+  if (total === undefined || done >= total) return "";
+  return perSecond > 0 ? `ETA ${formatDuration(((total - done) / perSecond) * 1000)}` : "ETA -";
+}
+
+function skippedText({ groups, groupReasons }: ProgressSnapshot): string {
+  if (groups.skipped === 0) return "";
+  const reasons = [...groupReasons.keys()].join(", ");
+  return `${groups.skipped} skipped${reasons ? ` (${reasons})` : ""}`;
+}
+
+function trainerText({ server }: ProgressSnapshot, total: number | undefined): string {
+  if (server === undefined) return "waiting for the rollout server";
+  return joinParts(
+    total === undefined ? `step ${server.step}` : `step ${server.step}/${total}`,
+    `queue ${server.queueSize}`,
+  );
+}
+
+function rewardText({ meanReward, recentMeanReward }: ProgressSnapshot): string {
+  if (meanReward === undefined) return "-";
+  return joinParts(`mean ${formatMean(meanReward)}`, `last 30 s ${formatMean(recentMeanReward)}`);
+}
+
+function joinParts(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(" · ");
+}
