@@ -1,0 +1,35 @@
+/**
+ * Asks an HTTP server whether it is up. Plain node:http with an unreferenced socket, because a probe in the
+ * background must not keep a finished process alive, and pooled clients reference a socket while it is in use.
+ */
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+
+export type HttpProbeRequest = { url: string; headers: Record<string, string>; timeoutMs: number };
+
+/** The answer's status code. Rejects when there is none in time, or with the signal's reason. */
+export async function probeHttp(
+  { url, headers, timeoutMs }: HttpProbeRequest,
+  { signal }: { signal: AbortSignal },
+): Promise<number> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const send = new URL(url).protocol === "https:" ? httpsRequest : httpRequest;
+  const request = send(url, { headers, agent: false }, (response) => {
+    resolve(response.statusCode ?? 0);
+    request.destroy();
+  });
+  const onAbort = () => request.destroy(new Error("aborted"));
+  const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
+  timer.unref();
+  signal.addEventListener("abort", onAbort, { once: true });
+  request.once("socket", (socket) => socket.unref());
+  request.once("close", () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    reject(new Error("the connection was closed"));
+  });
+  request.on("error", (error) => reject(signal.aborted ? signal.reason : error));
+  request.end();
+  return promise;
+}

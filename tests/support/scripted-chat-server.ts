@@ -1,0 +1,108 @@
+/** A real HTTP server on loopback whose chat endpoint does, call by call, what a test says. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+export type ChatCall = {
+  /** 0 for the first chat request this server got. */
+  index: number;
+  body: Record<string, unknown>;
+  headers: IncomingMessage["headers"];
+  path: string;
+};
+
+export type ChatScript = (call: ChatCall, response: ServerResponse) => unknown;
+
+export const completion = (contents: readonly (string | null)[], rest: object = {}) => ({
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  created: 1,
+  model: "scripted",
+  choices: contents.map((content, index) => ({
+    index,
+    message: { role: "assistant", content },
+    finish_reason: "stop",
+  })),
+  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  ...rest,
+});
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: object = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify(body));
+}
+
+export const sendError = (response: ServerResponse, status: number, message: string, headers: object = {}) =>
+  sendJson(response, status, { error: { message, type: "error", code: null } }, headers);
+
+export class ScriptedChatServer implements AsyncDisposable {
+  readonly calls: ChatCall[] = [];
+  /** Requests other than chat, as "METHOD /path". */
+  readonly others: string[] = [];
+  modelsStatus = 200;
+  inFlight = 0;
+  peakInFlight = 0;
+  connections = 0;
+  script: ChatScript;
+  readonly #server: Server;
+
+  private constructor(script: ChatScript) {
+    this.script = script;
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on("connection", () => {
+      this.connections += 1;
+    });
+  }
+
+  static async start(script: ChatScript, port = 0): Promise<ScriptedChatServer> {
+    const scripted = new ScriptedChatServer(script);
+    await new Promise<void>((resolve, reject) => {
+      scripted.#server.once("error", reject).listen(port, "127.0.0.1", resolve);
+    });
+    return scripted;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/v1`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, url: path = "", headers } = request;
+    if (method !== "POST") {
+      this.others.push(`${method} ${path}`);
+      sendJson(response, this.modelsStatus, { object: "list", data: [] });
+      return;
+    }
+    this.inFlight += 1;
+    this.peakInFlight = Math.max(this.peakInFlight, this.inFlight);
+    response.once("close", () => {
+      this.inFlight -= 1;
+    });
+    const call = { index: this.calls.length, body: JSON.parse(await text(request)), headers, path };
+    this.calls.push(call);
+    await this.script(call, response);
+  }
+}
+
+/** A port on loopback where nobody listens. */
+export async function unusedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
