@@ -44,7 +44,7 @@ export function padText(text: string, columns: number): string {
 /** Text of a model as one harmless line: no control characters, no line breaks. */
 export function oneLine(text: string): string {
   return stripVTControlCharacters(text)
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, " ")
+    .replace(/[\p{Cc}\s]+/gu, " ")
     .trim();
 }
 
