@@ -3,14 +3,14 @@
  * evaluated. The verbs (`serve`, `process`, `evaluate`) drive it; an environment never schedules, sends or
  * writes by itself. Most environments extend HermesAgentBaseEnv, which plays groups with the agent loop.
  *
- * Calls come in this order: `setup` once, then `getNextItem` (never two at once) and `collectGroup` (many at
+ * Calls come in this order: `prepare` and `setup` once, then `getNextItem` (never two at once) and `collectGroup` (many at
  * once), `evaluate` between them, `cleanup` last and always.
  */
 import type { JsonObject } from "../contracts/chat.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { EnvArguments, EnvClass, EnvServices } from "./env-class.ts";
 import type { BaseEnvConfig } from "./env-config.ts";
-import type { Evaluation } from "./evaluation.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
 
 export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = BaseEnvConfig> {
@@ -28,6 +28,9 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
     this.services = services;
   }
 
+  /** The engine's own preparation, before `setup`; environments override `setup` instead. */
+  async prepare(_options: { signal: AbortSignal }): Promise<void> {}
+
   /** Loads what the environment needs before its first item, e.g. a dataset. */
   async setup(_options: { signal: AbortSignal }): Promise<void> {}
 
@@ -38,7 +41,7 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
   abstract collectGroup(item: Item, context: GroupContext): Promise<GroupResult>;
 
   /** Scores the model on held-out items; null = this environment has no evaluation. */
-  async evaluate(_options: { signal: AbortSignal }): Promise<Evaluation | null> {
+  async evaluate(_options: EvaluateOptions): Promise<Evaluation | null> {
     return null;
   }
 

@@ -9,3 +9,10 @@ export type Evaluation = {
   /** What the model was asked with, e.g. temperature; for the record. */
   generationParameters?: JsonObject;
 };
+
+export type EvaluateOptions = {
+  /** Ends the evaluation at once. */
+  signal: AbortSignal;
+  /** Starts no more items; what is in flight is finished and reported. */
+  drain?: AbortSignal;
+};

@@ -13,6 +13,8 @@ export type GroupContext = {
   readonly seed: number;
   /** Aborts with a Cancellation when the group is no longer wanted. */
   readonly signal: AbortSignal;
+  /** Milliseconds since the epoch at which `signal` aborts by itself ("timeout"); Infinity = never. */
+  readonly deadlineMs: number;
   readonly logger: Logger;
   /** Sequences must stay shorter than this many tokens; Infinity = no limit. */
   readonly maxTokenLength: number;

@@ -3,16 +3,42 @@
  * inference session and one sandbox of its own, then the reward function on that same sandbox.
  */
 import type { AgentResult } from "../agent/agent-result.ts";
-import type { ChatMessage } from "../contracts/chat.ts";
+import type { ChatMessage, Split } from "../contracts/chat.ts";
+import { LachesisError } from "../contracts/errors.ts";
+import type { Tool } from "../contracts/tool.ts";
+import { builtinTools } from "../tools/builtin-tools.ts";
 import type { ToolContext } from "../tools/tool-context.ts";
+import { requireUsable, ToolRegistry } from "../tools/tool-registry.ts";
+import { resolveTools } from "../tools/toolsets.ts";
 import { BaseEnv } from "./base-env.ts";
+import { buildGroup } from "./build-group.ts";
+import { deriveSeed } from "./derive-seed.ts";
 import type { HermesAgentEnvConfig } from "./env-config.ts";
+import { type EvaluateItemsOptions, evaluateItems } from "./evaluate-items.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
+import { placeholderTokens } from "./placeholder-tokens.ts";
+import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
+import { type PlayedRollout, runRollout } from "./run-rollout.ts";
+
+export type RolloutPlace = {
+  rolloutId: string;
+  groupId: string;
+  seed: number;
+  split: Split;
+  tools: readonly Tool[];
+  signal: AbortSignal;
+  /** Milliseconds since the epoch; Infinity = none. */
+  deadlineMs: number;
+};
 
 export abstract class HermesAgentBaseEnv<
   Item = unknown,
   Config extends HermesAgentEnvConfig = HermesAgentEnvConfig,
 > extends BaseEnv<Item, Config> {
+  #registry: ToolRegistry | undefined;
+  #saidPlaceholders = false;
+
   /** The user message that puts the item to the model. */
   abstract formatPrompt(item: Item): string;
 
@@ -34,7 +60,127 @@ export abstract class HermesAgentBaseEnv<
     return systemPrompt === null ? [user] : [{ role: "system", content: systemPrompt }, user];
   }
 
-  override async collectGroup(_item: Item, _context: GroupContext): Promise<GroupResult> {
-    throw new Error("not built yet");
+  /** Every tool that toolsets may choose from. Override to add the environment's own. */
+  availableTools(): Tool[] {
+    return builtinTools();
+  }
+
+  /** Proves before the first rollout that sandboxes can be made and the chosen tools work. */
+  override async prepare({ signal }: { signal: AbortSignal }): Promise<void> {
+    if (!this.config.allow_placeholder_tokens) {
+      throw new LachesisError(
+        "PLACEHOLDER_TOKENS_REFUSED",
+        "Chat completion servers give no token ids, and env.allow_placeholder_tokens is false.",
+      );
+    }
+    await this.services.backend.check({ signal });
+    await requireUsable(this.chooseTools(this.config.seed));
+  }
+
+  /** The tools of one group; a distribution is drawn from with the seed. */
+  chooseTools(seed: number): Tool[] {
+    this.#registry ??= new ToolRegistry(this.availableTools());
+    return resolveTools({
+      registry: this.#registry,
+      enabledToolsets: this.config.enabled_toolsets,
+      disabledToolsets: this.config.disabled_toolsets,
+      distribution: this.config.distribution,
+      seed,
+    });
+  }
+
+  /** Plays one rollout of the item, from its first message to its outcome. Never rejects. */
+  playRollout(item: Item, { tools, ...place }: RolloutPlace): Promise<PlayedRollout> {
+    const { config } = this;
+    return runRollout({
+      ...place,
+      services: this.services,
+      tools,
+      messages: this.initialMessages(item),
+      limits: { toolTimeoutMs: config.terminal_timeout * 1000 },
+      loop: {
+        maxTurns: config.max_agent_turns,
+        temperature: place.split === "eval" ? config.eval_temperature : config.agent_temperature,
+        maxTokens: config.max_token_length,
+        extraBody: config.extra_body,
+        budget: {
+          resultChars: config.default_result_size_chars,
+          turnChars: config.turn_budget_chars,
+          previewChars: config.preview_size_chars,
+          overrides: config.tool_result_overrides ?? {},
+        },
+      },
+      computeReward: (result, toolContext, options) => this.computeReward(item, result, toolContext, options),
+    });
+  }
+
+  override async collectGroup(item: Item, context: GroupContext): Promise<GroupResult> {
+    const { group_size: size, rollout_retries: retries } = this.config;
+    const tools = this.chooseTools(deriveSeed(context.seed, "tools"));
+    const played = await playGroup({
+      size,
+      retries,
+      signal: context.signal,
+      play: ({ index, attempt, signal }) =>
+        this.playRollout(item, {
+          rolloutId: `${context.groupId}.${index}${attempt === 0 ? "" : `-r${attempt}`}`,
+          groupId: context.groupId,
+          seed: deriveSeed(context.seed, "rollout", index, attempt),
+          split: "train",
+          tools,
+          signal,
+          deadlineMs: context.deadlineMs,
+        }),
+    });
+    if (!Array.isArray(played)) return played;
+    return { kind: "collected", group: this.#toGroup(played, context) };
+  }
+
+  /** Plays held-out items through the same loop and sums them up; see `evaluateItems`. */
+  async evaluateItems(items: readonly Item[], options: EvaluateItemsOptions<Item>): Promise<Evaluation> {
+    const { config, services } = this;
+    const { worker_timeout: timeoutSeconds } = config;
+    const tools = this.chooseTools(deriveSeed(config.seed, "eval-tools"));
+    return evaluateItems(items, {
+      ...options,
+      concurrency: config.max_eval_workers,
+      maxFailures: config.max_failed_groups,
+      events: services.events,
+      generationParameters: { max_new_tokens: config.max_token_length, temperature: config.eval_temperature },
+      play: (item, index) =>
+        playUntilScored(config.rollout_retries, (attempt) =>
+          this.playRollout(item, {
+            rolloutId: `e${index}${attempt === 0 ? "" : `-r${attempt}`}`,
+            groupId: `e${index}`,
+            seed: deriveSeed(config.seed, "eval", index, attempt),
+            split: "eval",
+            tools,
+            signal: options.signal,
+            deadlineMs: timeoutSeconds > 0 ? Date.now() + timeoutSeconds * 1000 : Number.POSITIVE_INFINITY,
+          }),
+        ),
+    });
+  }
+
+  #toGroup(rollouts: readonly ScoredRollout[], { maxTokenLength }: GroupContext) {
+    if (!this.#saidPlaceholders) {
+      this.#saidPlaceholders = true;
+      this.services.events.emit("notice", {
+        level: "warn",
+        message:
+          "The inference server gives no token ids: groups carry PLACEHOLDER tokens, all masked. Scores and messages are real; there is nothing to train on.",
+      });
+    }
+    return buildGroup(
+      rollouts.map(({ result, reward }) => ({
+        ...placeholderTokens(result.messages, maxTokenLength),
+        score: reward,
+        ...(this.config.include_messages ? { messages: result.messages } : {}),
+      })),
+      {
+        groupOverrides: { placeholder_tokens: true },
+        generationParams: { temperature: this.config.agent_temperature },
+      },
+    );
   }
 }

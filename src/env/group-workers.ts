@@ -1,0 +1,218 @@
+/**
+ * Runs groups, many at once, each from its item to its delivery. Items that must be played again wait in a
+ * backlog that is served first come, first served, before new items are taken.
+ *
+ * `fill` only starts work. Work in flight ends by finishing, by its own timeout, or by the abort signal; a
+ * lower target never cancels it. After failures of the machinery, starting pauses for a growing while.
+ */
+import { LachesisError, toLachesisError } from "../contracts/errors.ts";
+import type { ScoredGroup } from "../contracts/scored-group.ts";
+import type { BaseEnv } from "./base-env.ts";
+import { Cancellation, cancelledBy } from "./cancellation.ts";
+import { deriveSeed } from "./derive-seed.ts";
+import type { GroupFailure, GroupResult } from "./group.ts";
+import { type GroupRules, judgeGroup } from "./group-rules.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+export type Delivery = { result: "sent" | "written" } | { result: "dropped"; reason: string };
+
+export type GroupWorkersOptions<Item> = {
+  env: BaseEnv<Item>;
+  rules: GroupRules;
+  /** Hands a finished group on. It may wait as long as it must; a rejection ends the run. */
+  deliver(group: ScoredGroup, groupId: string): Promise<Delivery>;
+  /** Cancels all work in flight at once. */
+  abort: AbortSignal;
+  /** Called after each end of a group, whatever it came to. */
+  onSettled(): void;
+};
+
+type Task<Item> = { item: Item; itemNumber: number; attempt: number };
+
+type GroupEnd = "sent" | "written" | "skipped" | "dropped";
+
+/** The longest wait a Node timer can hold. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 30_000;
+
+export class GroupWorkers<Item> {
+  readonly #options: GroupWorkersOptions<Item>;
+  readonly #backlog: Task<Item>[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #itemsTaken = 0;
+  #exhausted = false;
+  #failuresInARow = 0;
+  #pauses = 0;
+  #resumeAt = 0;
+  #fatal: LachesisError | undefined;
+
+  constructor(options: GroupWorkersOptions<Item>) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /** True when the environment had no more items when last asked, and none waits to be played again. */
+  get exhausted(): boolean {
+    return this.#exhausted && this.#backlog.length === 0;
+  }
+
+  /** Milliseconds until starting goes on after failures; 0 = it does. */
+  get pausedForMs(): number {
+    return Math.max(0, this.#resumeAt - Date.now());
+  }
+
+  /**
+   * Starts groups until `target` are in flight or no item is to be had. Throws what ended the run: an
+   * item source or a delivery that failed, or too many failed groups in a row.
+   */
+  async fill(target: number, stop: AbortSignal): Promise<void> {
+    for (;;) {
+      if (this.#fatal !== undefined) throw this.#fatal;
+      if (this.inFlight >= target || stop.aborted || this.pausedForMs > 0) return;
+      const task = this.#backlog.shift() ?? (await this.#nextTask(stop));
+      if (task === null) return;
+      this.#start(task);
+    }
+  }
+
+  /** Waits for all work in flight. Throws what `fill` would throw. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#fatal !== undefined) throw this.#fatal;
+  }
+
+  async #nextTask(stop: AbortSignal): Promise<Task<Item> | null> {
+    try {
+      const item = await untilAborted(this.#options.env.getNextItem({ signal: stop }), stop);
+      this.#exhausted = item === null;
+      return item === null ? null : { item, itemNumber: this.#itemsTaken++, attempt: 0 };
+    } catch (thrown) {
+      if (stop.aborted) return null;
+      throw toLachesisError(thrown, "ENV_FAILED", `getNextItem of ${this.#options.env.name}`);
+    }
+  }
+
+  #start(task: Task<Item>): void {
+    const running = this.#work(task)
+      .catch((thrown: unknown) => {
+        this.#fatal ??= toLachesisError(thrown, "INTERNAL", `group of item ${task.itemNumber}`);
+      })
+      .finally(() => {
+        this.#running.delete(running);
+        this.#options.onSettled();
+      });
+    this.#running.add(running);
+  }
+
+  async #work(task: Task<Item>): Promise<void> {
+    const { env, rules, deliver, abort } = this.#options;
+    const groupId = `g${task.itemNumber}${task.attempt === 0 ? "" : `-r${task.attempt}`}`;
+    const result = await this.#collect(task, groupId);
+    if (result === null) return;
+    if (result.kind === "failed") return this.#onFailure(task, groupId, result);
+
+    this.#failuresInARow = 0;
+    this.#pauses = 0;
+    const group = await env.postprocessGroup(result.group, task.item);
+    if (group === null) return this.#end(groupId, result.group.scores, "skipped", "postprocess");
+    const verdict = judgeGroup(group, rules);
+    if (!verdict.fit) {
+      env.services.logger.info({ groupId, ...verdict }, "group-skipped");
+      return this.#end(groupId, group.scores, "skipped", verdict.reason);
+    }
+    if (abort.aborted) return this.#end(groupId, group.scores, "dropped", cancelledBy(abort));
+    const delivery = await deliver(group, groupId);
+    this.#end(groupId, group.scores, delivery.result, "reason" in delivery ? delivery.reason : undefined);
+  }
+
+  /** null = the group was cancelled, and what follows from that is done. */
+  async #collect(task: Task<Item>, groupId: string): Promise<GroupResult | null> {
+    const { env, rules, abort } = this.#options;
+    const { worker_timeout: timeoutSeconds, seed } = env.config;
+    const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : Number.POSITIVE_INFINITY;
+    const timeout = new AbortController();
+    const timer = setTimeoutIfFinite(() => timeout.abort(new Cancellation("timeout")), timeoutMs);
+    const signal = AbortSignal.any([abort, timeout.signal]);
+    try {
+      const collecting = env.collectGroup(task.item, {
+        groupId,
+        seed: deriveSeed(seed, "group", task.itemNumber, task.attempt),
+        signal,
+        deadlineMs: Date.now() + timeoutMs,
+        logger: env.services.logger.child({ groupId }),
+        maxTokenLength: rules.maxTokenLength,
+      });
+      return await untilAborted(collecting, signal);
+    } catch (thrown) {
+      if (abort.aborted) {
+        this.#end(groupId, [], "dropped", cancelledBy(abort));
+        return null;
+      }
+      if (thrown instanceof Cancellation) {
+        this.#end(
+          groupId,
+          [],
+          "dropped",
+          this.#requeue(task) ? `${thrown.by}, to be tried again` : thrown.by,
+        );
+        return null;
+      }
+      const error =
+        thrown instanceof LachesisError
+          ? thrown
+          : new LachesisError("ENV_FAILED", `collectGroup of ${env.name}: ${messageOf(thrown)}`, {
+              cause: thrown,
+              retryable: true,
+            });
+      return { kind: "failed", stage: "environment", error, retryable: error.retryable };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #onFailure(task: Task<Item>, groupId: string, { stage, error, retryable }: GroupFailure): void {
+    const { env } = this.#options;
+    this.#failuresInARow += 1;
+    if (this.pausedForMs === 0) {
+      this.#resumeAt = Date.now() + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#pauses);
+      this.#pauses += 1;
+      env.services.events.emit("notice", {
+        level: "warn",
+        code: error.code,
+        message: `A group failed (${stage}): ${error.message}`,
+      });
+    }
+    const again = retryable && this.#requeue(task);
+    env.services.logger.warn({ groupId, stage, code: error.code, again, err: error }, "group-failed");
+    this.#end(groupId, [], "dropped", again ? `${stage} failed, to be tried again` : `${stage} failed`);
+
+    const limit = env.config.max_failed_groups;
+    if (limit > 0 && this.#failuresInARow >= limit) {
+      const message = `${this.#failuresInARow} groups in a row failed (${stage}); the last: ${error.message}`;
+      const hint = error.hint === undefined ? {} : { hint: error.hint };
+      this.#fatal ??= new LachesisError("ROLLOUTS_KEEP_FAILING", message, { ...hint, cause: error });
+    }
+  }
+
+  /** Puts the item at the end of the backlog, unless it had its tries. */
+  #requeue(task: Task<Item>): boolean {
+    if (task.attempt >= this.#options.env.config.rollout_retries) return false;
+    this.#backlog.push({ ...task, attempt: task.attempt + 1 });
+    return true;
+  }
+
+  #end(groupId: string, scores: readonly number[], result: GroupEnd, reason?: string): void {
+    const because = reason === undefined ? {} : { reason };
+    this.#options.env.services.events.emit("group-end", { groupId, scores, result, ...because });
+  }
+}
+
+function setTimeoutIfFinite(act: () => void, delayMs: number): NodeJS.Timeout | undefined {
+  return Number.isFinite(delayMs) ? setTimeout(act, Math.min(delayMs, MAX_TIMER_MS)) : undefined;
+}
+
+const messageOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -1,0 +1,25 @@
+/** Lets a loop sleep until something happens or a time has passed, whichever comes first. */
+export class Wakeup {
+  #pending = false;
+  #wake: (() => void) | undefined;
+
+  /** Ends the current sleep, or the next one when nobody sleeps. */
+  notify(): void {
+    this.#pending = true;
+    this.#wake?.();
+  }
+
+  /** Resolves early, without an error, when notified or aborted. */
+  async sleep(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (!this.#pending && !signal.aborted && timeoutMs > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = Number.isFinite(timeoutMs) ? setTimeout(resolve, timeoutMs) : undefined;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      this.#wake = resolve;
+      await promise;
+      this.#wake = undefined;
+      clearTimeout(timer);
+    }
+    this.#pending = false;
+  }
+}
