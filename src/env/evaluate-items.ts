@@ -36,6 +36,7 @@ export async function evaluateItems<Item>(
   let lastFailure: LachesisError | undefined;
   const isHopeless = () => maxFailures > 0 && failuresInARow >= maxFailures;
 
+  events.emit("eval-start", { items: items.length });
   const remaining = items.entries();
   const playOnAndOn = async () => {
     while (drain?.aborted !== true && !isHopeless()) {

@@ -28,6 +28,8 @@ export type RunEvents = {
   };
   /** serve: what the rollout API said last. */
   "server-status": { step: number; queueSize: number };
+  /** evaluate: how many items will be played. */
+  "eval-start": { items: number };
   /** evaluate: one item is done. */
   "eval-item": { score: number | null };
   /** Something people should read, once. */

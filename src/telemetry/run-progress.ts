@@ -26,7 +26,13 @@ export type ProgressSnapshot = {
   /** Groups handed on (sent or written) per second, over the last seconds. */
   groupsPerSecond: number;
   rolloutsPerSecond: number;
-  evaluation: { items: number; meanScore: number | undefined; itemsPerSecond: number };
+  /** `total` is known once an evaluation has begun. */
+  evaluation: {
+    items: number;
+    total: number | undefined;
+    meanScore: number | undefined;
+    itemsPerSecond: number;
+  };
   server: { step: number; queueSize: number } | undefined;
 };
 
@@ -46,6 +52,7 @@ export class RunProgress implements Disposable {
   #reward = { sum: 0, count: 0 };
   #turns = { total: 0, ofScored: 0 };
   #evaluation = { items: 0, sum: 0, scored: 0 };
+  #evaluationTotal: number | undefined;
   #server: { step: number; queueSize: number } | undefined;
 
   constructor({ events, clock = Date.now }: { events: EventBus; clock?: () => number }) {
@@ -88,6 +95,10 @@ export class RunProgress implements Disposable {
       events.on("server-status", (status) => {
         this.#server = status;
       }),
+      events.on("eval-start", ({ items }) => {
+        this.#evaluationTotal = items;
+        this.#evaluation = { items: 0, sum: 0, scored: 0 };
+      }),
       events.on("eval-item", ({ score }) => {
         this.#evaluation.items += 1;
         this.#thisSecond().items += 1;
@@ -118,7 +129,12 @@ export class RunProgress implements Disposable {
       meanTurns: ratio(this.#turns.ofScored, this.#rollouts.scored),
       groupsPerSecond: total("groups") / span,
       rolloutsPerSecond: total("rollouts") / span,
-      evaluation: { items, meanScore: ratio(sum, scored), itemsPerSecond: total("items") / span },
+      evaluation: {
+        items,
+        total: this.#evaluationTotal,
+        meanScore: ratio(sum, scored),
+        itemsPerSecond: total("items") / span,
+      },
       server: this.#server,
     };
   }
