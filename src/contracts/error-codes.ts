@@ -6,6 +6,12 @@ export const errorCodes = {
   CONFIG_FILE_INVALID:
     "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
+  DATASET_ACCESS_DENIED:
+    "Set HF_TOKEN to a token that may read the dataset, or use a local file (`--env.dataset_path`).",
+  DATASET_EMPTY: "Use a dataset with at least one row that has the columns the environment asks for.",
+  DATASET_INVALID: "Correct the file or row that the message names; JSONL and parquet files can be read.",
+  DATASET_NOT_FOUND: "Correct the path, or the dataset's name, config and split.",
+  DATASET_UNREACHABLE: "Check the network and try again, or use a local file (`--env.dataset_path`).",
   DISTRIBUTION_UNKNOWN:
     "Use a toolset distribution that the hint lists, or name the toolsets with `enabled_toolsets`.",
   ENVIRONMENT_FILE_INVALID:
@@ -50,6 +56,20 @@ export const errorCodes = {
   TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",
   TRANSFER_FAILED:
     "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
+  SANDBOX_CLOSED:
+    "Something still used a sandbox after its rollout ended; await every call before disposing of it.",
+  SANDBOX_COMMAND_INVALID:
+    "Pass commands, paths and environment without NUL characters; give binary data on stdin.",
+  SANDBOX_DIED:
+    "Retried by itself with a fresh sandbox; when it comes often, look for memory pressure on the host.",
+  SANDBOX_FILE_FAILED:
+    "Read the message: the path is no regular file, may not be accessed, or the workspace is full.",
+  SANDBOX_FILE_NOT_FOUND: "Check the path: relative ones are taken from the sandbox's workspace.",
+  SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
+  SANDBOX_START_FAILED: "Retried by itself; the message has the reason, most often exhausted memory or process ids.",
+  SANDBOX_UNAVAILABLE:
+    "Install what the message names (`apt-get install bubblewrap`), or opt in to plain processes: `--env.terminal_isolation none`.",
+  TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;
 
