@@ -1,0 +1,66 @@
+/**
+ * What a sandbox sees and may do, as bubblewrap arguments. Each line answers a reproduced attack: the order
+ * matters where a later mount closes what an earlier one left writable.
+ */
+import { lstatSync, readlinkSync } from "node:fs";
+
+export type BubblewrapProfile = {
+  workspace: string;
+  workspaceBytes: number;
+  temporaryBytes: number;
+  sharedMemoryBytes: number;
+  shareNetwork: boolean;
+  /** False where the kernel's setting for it cannot be written. */
+  disableUserNamespaces: boolean;
+  /** Directories of the host to show read-only at their own path. */
+  readOnlyDirectories: readonly string[];
+  /** The same by open descriptor, for what the sandbox's uid could not reach by path. */
+  readOnlyDescriptors: readonly { fd: number; path: string }[];
+  infoFd: number;
+  passwdFd: number;
+  groupFd: number;
+};
+
+/** The user inside; outside it is whoever runs bubblewrap. */
+export const sandboxUid = 1000;
+export const passwdFile = `sandbox:x:${sandboxUid}:${sandboxUid}:sandbox:/workspace:/bin/bash\n`;
+export const groupFile = `sandbox:x:${sandboxUid}:\n`;
+
+/** Debian's alternatives lie behind links such as /usr/bin/awk; the loader's cache spares it a search. */
+const readOnlyFilesOfEtc = ["/etc/alternatives", "/etc/ld.so.cache"];
+const filesOfEtcForNetwork = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs"];
+const mergedDirectories = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
+  const etc = [...readOnlyFilesOfEtc, ...(profile.shareNetwork ? filesOfEtcForNetwork : [])];
+  const tmpfs = (bytes: number, path: string) => ["--size", String(bytes), "--tmpfs", path];
+  return [
+    "--unshare-all",
+    ...(profile.shareNetwork ? ["--share-net"] : []),
+    ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
+    ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),
+    ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
+    ...["--info-fd", String(profile.infoFd)],
+    ...["--ro-bind", "/usr", "/usr"],
+    ...mergedDirectories.flatMap(systemDirectory),
+    ...etc.flatMap((path) => ["--ro-bind-try", path, path]),
+    ...["--ro-bind-data", String(profile.passwdFd), "/etc/passwd"],
+    ...["--ro-bind-data", String(profile.groupFd), "/etc/group"],
+    ...profile.readOnlyDirectories.flatMap((path) => ["--ro-bind", path, path]),
+    ...profile.readOnlyDescriptors.flatMap(({ fd, path }) => ["--ro-bind-fd", String(fd), path]),
+    ...["--proc", "/proc", "--dev", "/dev"],
+    ...tmpfs(profile.sharedMemoryBytes, "/dev/shm"),
+    ...["--remount-ro", "/dev"],
+    ...tmpfs(profile.temporaryBytes, "/tmp"),
+    ...["--symlink", "../tmp", "/var/tmp"],
+    ...tmpfs(profile.workspaceBytes, profile.workspace),
+    ...["--remount-ro", "/", "--chdir", profile.workspace],
+  ];
+}
+
+/** Recreates /bin and its like as on the host: a link into /usr, or a directory of its own. */
+function systemDirectory(path: string): string[] {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return [];
+  return stats.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+}

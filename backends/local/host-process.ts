@@ -1,0 +1,34 @@
+/** A child process of this host as one that may be waited for, with the end of what it wrote to stderr. */
+import type { ChildProcess } from "node:child_process";
+import { CappedOutput } from "../capped-output.ts";
+
+const complaintLimitBytes = 4_096;
+
+export class HostProcess {
+  /** How it ended, in words. Settles once; never rejects. */
+  readonly ended: Promise<string>;
+  readonly #complaint = new CappedOutput(complaintLimitBytes);
+  #hasEnded = false;
+
+  constructor(child: ChildProcess) {
+    child.stderr?.on("data", (chunk: Buffer) => this.#complaint.write(chunk));
+    child.stderr?.on("error", () => {});
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const end = (how: string) => {
+      this.#hasEnded = true;
+      resolve(how);
+    };
+    child.once("error", (error) => end(error.message));
+    child.once("close", (code, signal) => end(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    this.ended = promise;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** What it wrote to stderr, shortened. */
+  get complaint(): string {
+    return this.#complaint.bytes().toString().trim();
+  }
+}
