@@ -18,6 +18,7 @@ export const errorCodes = {
     "Let the environment's file have an environment class as its default export, and let it load by itself.",
   ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
   ENV_FAILED: "Mend the environment's own code: the message names the method that threw.",
+  EVALUATION_MISSING: "Give the environment an `evaluate` method, or run another environment.",
   GROUP_INVALID: "Mend the environment: every sequence of a group carries the same optional fields.",
   INFERENCE_CLOSED:
     "The server manager was closed while requests were waiting; make requests before closing it.",

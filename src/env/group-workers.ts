@@ -18,7 +18,7 @@ export type Delivery = { result: "sent" | "written" } | { result: "dropped"; rea
 
 export type GroupWorkersOptions<Item> = {
   env: BaseEnv<Item>;
-  rules: GroupRules;
+  rules(): GroupRules;
   /** Hands a finished group on. It may wait as long as it must; a rejection ends the run. */
   deliver(group: ScoredGroup, groupId: string): Promise<Delivery>;
   /** Cancels all work in flight at once. */
@@ -119,7 +119,7 @@ export class GroupWorkers<Item> {
     this.#pauses = 0;
     const group = await env.postprocessGroup(result.group, task.item);
     if (group === null) return this.#end(groupId, result.group.scores, "skipped", "postprocess");
-    const verdict = judgeGroup(group, rules);
+    const verdict = judgeGroup(group, rules());
     if (!verdict.fit) {
       env.services.logger.info({ groupId, ...verdict }, "group-skipped");
       return this.#end(groupId, group.scores, "skipped", verdict.reason);
@@ -144,7 +144,7 @@ export class GroupWorkers<Item> {
         signal,
         deadlineMs: Date.now() + timeoutMs,
         logger: env.services.logger.child({ groupId }),
-        maxTokenLength: rules.maxTokenLength,
+        maxTokenLength: rules().maxTokenLength,
       });
       return await untilAborted(collecting, signal);
     } catch (thrown) {

@@ -1,0 +1,21 @@
+import type { BaseEnv } from "./base-env.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+/** How a run is told to end: `drain` first (finish what is in flight), `abort` for at once. */
+export type RunSignals = { drain: AbortSignal; abort: AbortSignal };
+
+/**
+ * Prepares and sets an environment up; disposing of what it returns cleans up. A failed or aborted start
+ * cleans up too, and rejects.
+ */
+export async function startEnvironment(env: BaseEnv, signal: AbortSignal): Promise<AsyncDisposable> {
+  try {
+    signal.throwIfAborted();
+    await untilAborted(env.prepare({ signal }), signal);
+    await untilAborted(env.setup({ signal }), signal);
+  } catch (error) {
+    await env.cleanup();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: () => env.cleanup() };
+}
