@@ -25,7 +25,8 @@ export type ProcessSummary = {
 
 /**
  * Resolves with what was written, also when it was stopped early. Rejects with what made going on useless:
- * the output can't be written, the item source failed, or too many groups in a row failed.
+ * the output can't be written, the item source failed, or too many groups in a row failed; and with the
+ * signal's reason when it was stopped before the environment was set up.
  */
 export async function processEnvironment({
   env,
@@ -34,10 +35,10 @@ export async function processEnvironment({
 }: RunSignals & { env: BaseEnv }): Promise<ProcessSummary> {
   const { config, services } = env;
   const stop = AbortSignal.any([drain, abort]);
+  await using _cleanup = await startEnvironment(env, stop);
   await using file = await GroupFile.open(
     config.data_path_to_save_groups ?? join("data", `${env.name}.jsonl`),
   );
-  await using _cleanup = await startEnvironment(env, stop);
 
   const wakeup = new Wakeup();
   const ending = new AbortController();

@@ -17,7 +17,7 @@ export type SessionOptions = {
 const PATIENCE_MS = 1_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
 
-export class RolloutServerSession {
+export class RolloutServerSession implements AsyncDisposable {
   readonly #options: SessionOptions;
   #registration: EnvRegistration;
   #info: RunInfo;
@@ -73,7 +73,7 @@ export class RolloutServerSession {
   }
 
   /** Leaves the run, so that no batch waits for this environment. A server that is away is left alone. */
-  async leave(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     const signal = AbortSignal.timeout(DISCONNECT_TIMEOUT_MS);
     try {
       await this.#options.client.disconnectEnv(this.#registration.env_id, { signal, attempts: 2 });

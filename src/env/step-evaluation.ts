@@ -6,14 +6,14 @@ import { runEvaluation } from "./run-evaluation.ts";
 export class StepEvaluation {
   readonly #env: BaseEnv;
   readonly #signal: AbortSignal;
-  readonly #onReport: (step: number, metrics: Readonly<Record<string, number>>) => void;
+  readonly #onReport: (step: number, metrics: Readonly<Record<string, number>>) => Promise<void>;
   #running: Promise<void> | undefined;
 
   constructor(options: {
     env: BaseEnv;
     /** Ends a running evaluation. */
     signal: AbortSignal;
-    onReport(step: number, metrics: Readonly<Record<string, number>>): void;
+    onReport(step: number, metrics: Readonly<Record<string, number>>): Promise<void>;
   }) {
     this.#env = options.env;
     this.#signal = options.signal;
@@ -67,6 +67,6 @@ export class StepEvaluation {
     const directory = join(parent, `step-${step}`);
     const written = await runEvaluation(this.#env, { signal: this.#signal, directory });
     if (written === null) return;
-    this.#onReport(step, written.evaluation.metrics);
+    await this.#onReport(step, written.evaluation.metrics);
   }
 }
