@@ -15,7 +15,9 @@
  * - The time limit is SIGALRM, raising a KeyboardInterrupt that `except Exception` does not catch.
  */
 
-/** Bytes kept of a value or a traceback: code points before encoding, head and tail. */
+import type { Command } from "../contracts/sandbox.ts";
+
+/** Characters kept of a value or a traceback, head and tail. */
 const textLimit = 20_000;
 
 const driverSource = String.raw`
@@ -24,7 +26,11 @@ search_path = sys.path
 sys.path = [entry for entry in search_path if entry]
 import _ast, builtins, linecache, os, signal, traceback, types
 sys.path = search_path
-sys.argv = [""]
+try:
+    os.chdir(sys.argv[2])
+except OSError:
+    pass
+sys.argv[:] = [""]
 
 
 class TimeLimitExceeded(KeyboardInterrupt):
@@ -182,7 +188,12 @@ except BaseException:
 
 const bootstrap =
   "import builtins, sys; " +
-  'exec(compile(sys.argv.pop(), "<repl>", "exec"), {"__builtins__": dict(vars(builtins)), "__name__": "repl"})';
+  'exec(compile(sys.argv[1], "<repl>", "exec"), {"__builtins__": dict(vars(builtins)), "__name__": "repl"})';
 
-/** Starts the driver; "" at the front of sys.path, as Python has it with -c, lets workspace modules be imported. */
-export const pythonArgv = ["python3", "-B", "-X", "utf8", "-c", bootstrap, driverSource] as const;
+/**
+ * Starts the driver, which goes to the workspace by itself (and stays in / where the model removed it). The
+ * "" at the front of sys.path, as Python has it with -c, lets the workspace's modules be imported.
+ */
+export function pythonCommand(workspace: string): Command {
+  return { argv: ["python3", "-B", "-X", "utf8", "-c", bootstrap, driverSource, workspace], cwd: "/" };
+}

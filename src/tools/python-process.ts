@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
 import { abortable } from "./abortable.ts";
 import { BoundedOutput } from "./bounded-output.ts";
-import { pythonArgv } from "./python-driver.ts";
+import { pythonCommand } from "./python-driver.ts";
 import { encodeRequest, endOfOutput, type Reply, ReplyReader, readyId } from "./python-frames.ts";
 
 const outputLimitBytes = 1_048_576;
@@ -59,7 +59,7 @@ export class PythonProcess {
     sandbox: Sandbox,
     options: { signal: AbortSignal; timeoutMs: number },
   ): Promise<PythonProcess> {
-    const process = await sandbox.spawn({ argv: pythonArgv }, { signal: options.signal });
+    const process = await sandbox.spawn(pythonCommand(sandbox.workspace), { signal: options.signal });
     const python = new PythonProcess(process);
     try {
       await python.#awaitReply(readyId, options);

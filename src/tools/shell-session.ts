@@ -7,6 +7,7 @@
  * killed, or leaves by `exec`, leaves the state as it was. The host keeps the state; no file is written.
  */
 import { randomBytes } from "node:crypto";
+import { posix } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Sandbox } from "../contracts/sandbox.ts";
 import { capMiddle } from "./cap-text.ts";
@@ -51,7 +52,7 @@ export type ShellResult = {
 export type ShellOptions = {
   timeoutMs: number;
   signal: AbortSignal;
-  /** Directory for this command alone. Default: where the last command ended. */
+  /** Directory for this command alone, from the workspace. Default: where the last command ended. */
   workdir?: string | undefined;
 };
 
@@ -72,11 +73,12 @@ export class ShellSession implements AsyncDisposable {
     const result = await this.#sandbox.exec(
       {
         argv: ["bash", "--noprofile", "--norc", "-c", wrapper, "bash"],
+        cwd: "/",
         env: {
           ...baseEnvironment,
           LACHESIS_STATE: this.#state,
           LACHESIS_CWD: this.#cwd,
-          LACHESIS_WORKDIR: workdir,
+          LACHESIS_WORKDIR: workdir === "" ? "" : posix.resolve(this.#sandbox.workspace, workdir),
           LACHESIS_MARK: mark,
         },
       },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ResourceKey } from "../contracts/rollout-context.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { defineTool } from "./define-tool.ts";
+import { pathParameter } from "./path-parameter.ts";
 import { ShellSession } from "./shell-session.ts";
 import { inSeconds, timeoutMs, timeoutParameter } from "./tool-timeout.ts";
 
@@ -22,7 +23,7 @@ export function terminalTool(): Tool {
     parameters: z.strictObject({
       command: z.string().min(1).describe("The command, or several lines of bash."),
       timeout: timeoutParameter,
-      workdir: z.string().min(1).optional().describe("Directory to run this one command in."),
+      workdir: pathParameter("Directory to run this one command in.").optional(),
     }),
     async run({ command, timeout, workdir }, context) {
       const limitMs = timeoutMs(timeout, context);

@@ -1,0 +1,10 @@
+/** The tools that come with Lachesis. A new one adds a line here. */
+import type { Tool } from "../contracts/tool.ts";
+import { pythonTool } from "./python-tool.ts";
+import { readFileTool } from "./read-file-tool.ts";
+import { terminalTool } from "./terminal-tool.ts";
+import { writeFileTool } from "./write-file-tool.ts";
+
+export function builtinTools(): Tool[] {
+  return [pythonTool(), readFileTool(), terminalTool(), writeFileTool()];
+}
