@@ -79,6 +79,9 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
    * by itself: `if (import.meta.main) await MyEnv.cli();`
    */
   static async cli(this: EnvClass): Promise<void> {
-    throw new Error(`${this.envName}: cli is not wired yet`);
+    // biome-ignore lint/style/noRestrictedImports: the one way up; loaded only when an env file is the program
+    const { runEnvironmentCli } = await import("../cli/environment-main.ts");
+    // biome-ignore lint/complexity/noThisInStatic: the class it is called on, not this base
+    await runEnvironmentCli(this);
   }
 }

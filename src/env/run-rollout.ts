@@ -158,7 +158,8 @@ function logOutcome(
     ...fields
   }: { rolloutId: string; groupId: string; outcome: Outcome; turns: number; durationMs: number },
 ): void {
-  if (outcome.kind !== "infra-failed") return logger.debug({ ...fields, ...outcome }, "rollout-end");
-  const { kind, stage, error, retryable } = outcome;
-  logger.warn({ ...fields, kind, stage, retryable, code: error.code, err: error }, "rollout-end");
+  if (outcome.kind === "infra-failed") {
+    const { kind, stage, error, retryable } = outcome;
+    logger.warn({ ...fields, kind, stage, retryable, code: error.code, err: error }, "rollout-end");
+  } else logger.debug({ ...fields, ...outcome }, "rollout-end");
 }

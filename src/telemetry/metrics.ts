@@ -89,14 +89,17 @@ export class RunMetrics implements Disposable {
         this.#add("train/completion_lengths", tokens);
         this.#add("train/turns", turns);
         this.#add("train_perf/succeeded_task_duration", seconds);
-        return this.#count(`train/stops/${outcome.stop}`);
+        this.#count(`train/stops/${outcome.stop}`);
+        return;
       case "infra-failed":
         this.#add("train_perf/failed_task_duration", seconds);
-        return this.#count(`train/rollouts_infra_failed/${outcome.stage}`);
+        this.#count(`train/rollouts_infra_failed/${outcome.stage}`);
+        return;
       case "cancelled":
-        return this.#count(`train/rollouts_cancelled/${outcome.by}`);
+        this.#count(`train/rollouts_cancelled/${outcome.by}`);
+        return;
       default:
-        return outcome satisfies never;
+        outcome satisfies never;
     }
   }
 
