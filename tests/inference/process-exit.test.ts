@@ -1,0 +1,39 @@
+import { execFile } from "node:child_process";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+/** Ends without closing the manager, while a probe of the silent server is under way. */
+const program = `
+  import pino from "pino";
+  import { serverConfig } from "./src/inference/server-config.ts";
+  import { ServerManager } from "./src/inference/server-manager.ts";
+  const base_url = process.argv[1];
+  const manager = new ServerManager({
+    servers: [serverConfig.parse({ base_url, timeout: 0.1 })],
+    logger: pino({ level: "silent" }),
+    retry: { maxAttempts: 1 },
+    health: { failuresToSetAside: 1, firstProbeDelayMs: 1 },
+  });
+  const request = { messages: [{ role: "user", content: "hi" }] };
+  const signal = new AbortController().signal;
+  await manager.chatCompletion(request, { signal }).catch((error) => console.log(error.code));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+`;
+
+test("a manager that nobody closed does not keep the process alive, even while it probes", async () => {
+  let connections = 0;
+  const silent = createServer(() => {
+    connections += 1;
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo;
+  const argv = ["--input-type=module-typescript", "--eval", program, `http://127.0.0.1:${port}/v1`];
+  // Well under the five seconds that a probe may take.
+  const options = { cwd: new URL("../..", import.meta.url), timeout: 4_000 };
+  const { stdout } = await promisify(execFile)(process.execPath, argv, options);
+  silent.close();
+  expect(stdout).toBe("INFERENCE_UNREACHABLE\n");
+  expect(connections).toBe(2);
+});
