@@ -12,6 +12,7 @@ export const errorCodes = {
   DATASET_INVALID: "Correct the file or row that the message names; JSONL and parquet files can be read.",
   DATASET_NOT_FOUND: "Correct the path, or the dataset's name, config and split.",
   DATASET_UNREACHABLE: "Check the network and try again, or use a local file (`--env.dataset_path`).",
+  DEMO_FAILED: "Give the demo more time with --seconds; the run directory's log says what failed.",
   DISTRIBUTION_UNKNOWN:
     "Use a toolset distribution that the hint lists, or name the toolsets with `enabled_toolsets`.",
   ENVIRONMENT_FILE_INVALID:
@@ -45,6 +46,8 @@ export const errorCodes = {
     "Correct what the server's message names: a field of the request, or the environment's id.",
   ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
   ROLLOUT_OVER: "Wait for everything that uses a rollout's sandbox before `computeReward` returns.",
+  SEARCH_FAILED:
+    "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
   TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
   TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",
@@ -67,7 +70,8 @@ export const errorCodes = {
     "Read the message: the path is no regular file, may not be accessed, or the workspace is full.",
   SANDBOX_FILE_NOT_FOUND: "Check the path: relative ones are taken from the sandbox's workspace.",
   SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
-  SANDBOX_START_FAILED: "Retried by itself; the message has the reason, most often exhausted memory or process ids.",
+  SANDBOX_START_FAILED:
+    "Retried by itself; the message has the reason, most often exhausted memory or process ids.",
   SANDBOX_UNAVAILABLE:
     "Install what the message names (`apt-get install bubblewrap`), or opt in to plain processes: `--env.terminal_isolation none`.",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
