@@ -1,0 +1,71 @@
+/**
+ * From a request's bytes to a value, by the original's rules: JSON types are `application/json` and
+ * `…+json` (and none at all), anything else is a text that then fails validation; broken JSON is a 422 that
+ * says where.
+ */
+import { isUtf8 } from "node:buffer";
+import type { FastifyRequest } from "fastify";
+import { type Answer, detailAnswer, jsonAnswer, problemsAnswer } from "./answer.ts";
+import type { JsonNode } from "./json/json-node.ts";
+import { parseJson } from "./json/parse-json.ts";
+import type { ReadModel } from "./request-models.ts";
+import type { Problems } from "./validation.ts";
+
+export type BodyReading<Model> = { ok: true; model: Model } | { ok: false; answer: Answer };
+
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/** The body's bytes (inflated); empty when there is none. */
+export function bytesOf(request: FastifyRequest): Buffer {
+  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+}
+
+export function isJson(request: FastifyRequest): boolean {
+  const [type = ""] = (request.headers["content-type"] ?? "application/json").split(";");
+  return /^application\/(?:json|.*\+json)$/i.test(type.trim());
+}
+
+/**
+ * Reads the body as a model. `scan`, a quicker reader of the raw bytes, is asked first where it may be; what
+ * it leaves undecided is parsed in full.
+ */
+export function readBody<Model>(
+  request: FastifyRequest,
+  read: ReadModel<Model>,
+  scan?: (bytes: Buffer) => Model | undefined,
+): BodyReading<Model> {
+  const bytes = bytesOf(request);
+  const json = isJson(request);
+  if (json && !isUtf8(bytes)) return { ok: false, answer: unreadable() };
+  const scanned = json && bytes.length > 0 ? scan?.(bytes) : undefined;
+  if (scanned !== undefined) return { ok: true, model: scanned };
+
+  const parsed = json ? parseBody(bytes) : { ok: true as const, node: textNode(bytes) };
+  if (!parsed.ok) return parsed;
+  const problems: Problems = [];
+  if (parsed.node.kind === "null" || bytes.length === 0) {
+    return { ok: false, answer: problemsAnswer([missingBody]) };
+  }
+  const model = read(parsed.node, ["body"], problems);
+  return model === undefined ? { ok: false, answer: problemsAnswer(problems) } : { ok: true, model };
+}
+
+const missingBody = { type: "missing", loc: ["body"], msg: "Field required", input: "null" };
+
+function textNode(bytes: Buffer): JsonNode {
+  return { kind: "string", value: bytes.toString("utf8") };
+}
+
+function parseBody(bytes: Buffer): { ok: true; node: JsonNode } | { ok: false; answer: Answer } {
+  if (bytes.length === 0) return { ok: true, node: { kind: "null" } };
+  const text = bytes.toString("utf8");
+  const parsed = parseJson(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
+  if (parsed.ok) return parsed;
+  if (parsed.reason === "too-deep") return { ok: false, answer: unreadable() };
+  const problem = `{"type":"json_invalid","loc":["body",${parsed.offset}],"msg":"JSON decode error","input":{},"ctx":${JSON.stringify({ error: parsed.message })}}`;
+  return { ok: false, answer: jsonAnswer(`{"detail":[${problem}]}`, 422) };
+}
+
+function unreadable(): Answer {
+  return detailAnswer(400, "There was an error parsing the body");
+}
