@@ -4,15 +4,16 @@ import type { EnvClass } from "../env/env-class.ts";
 import { baseEnvConfig, hermesAgentEnvConfig } from "../env/env-config.ts";
 import { serverConfig } from "../inference/server-config.ts";
 import type { Colors } from "./colors.ts";
+import type { ConfigMap } from "./config-file.ts";
 import { type ConfigField, configFields } from "./config-schema.ts";
 
 export type FieldGroup = { title: string; prefix: string; fields: ConfigField[] };
 
-/** The keys of an environment, its own first. Class defaults stand in for the schema's where they differ. */
-export function fieldGroups(envClass: EnvClass): FieldGroup[] {
+/** The keys of an environment, its own first, each with the default that a run of the verb would take. */
+export function fieldGroups(envClass: EnvClass, verbDefaults: ConfigMap): FieldGroup[] {
   const base = new Set(Object.keys(baseEnvConfig.shape));
   const hermes = new Set(Object.keys(hermesAgentEnvConfig.shape));
-  const fields = withDefaults(envClass.configSchema, envClass.defaults?.env);
+  const fields = withDefaults(envClass.configSchema, { ...verbDefaults, ...envClass.defaults?.env });
   const own = fields.filter(({ name }) => !base.has(name) && !hermes.has(name));
   const agent = fields.filter(({ name }) => hermes.has(name) && !base.has(name));
   const rest = fields.filter(({ name }) => base.has(name));
@@ -28,13 +29,12 @@ export function fieldGroups(envClass: EnvClass): FieldGroup[] {
   ].filter((group) => group.fields.length > 0);
 }
 
+export type ConfigHelpOptions = { verbDefaults: ConfigMap; columns: number; colors: Colors };
+
 /** The whole text, wrapped to `columns`. */
-export function configHelp(
-  envClass: EnvClass,
-  { columns, colors }: { columns: number; colors: Colors },
-): string {
+export function configHelp(envClass: EnvClass, { verbDefaults, columns, colors }: ConfigHelpOptions): string {
   const width = Math.max(60, Math.min(columns, 100));
-  const groups = fieldGroups(envClass).map(({ title, prefix, fields }) => {
+  const groups = fieldGroups(envClass, verbDefaults).map(({ title, prefix, fields }) => {
     const entries = fields.map((field) => fieldHelp(field, { prefix, width, colors }));
     return `${colors.bold(title)}\n${entries.join("\n")}`;
   });
@@ -56,7 +56,7 @@ function fieldHelp(
   return [...head, ...wrapText(field.description, width - 6).map((line) => `      ${line}`)].join("\n");
 }
 
-function withDefaults(schema: z.ZodObject, defaults: Record<string, unknown> | undefined): ConfigField[] {
+function withDefaults(schema: z.ZodObject, defaults: ConfigMap | undefined): ConfigField[] {
   return configFields(schema).map((field) => {
     const value = defaults?.[field.name];
     return value === undefined ? field : { ...field, defaultText: JSON.stringify(value), required: false };

@@ -11,67 +11,70 @@ export type RunHeading = {
   total: number | undefined;
 };
 
-/** What of a snapshot counts toward the end of the run. */
-export function progressDone(
-  verb: string,
-  snapshot: ProgressSnapshot,
-): { done: number; perSecond: number; unit: string } {
+type Advance = { done: number; total: number | undefined; perSecond: number; unit: string };
+
+/** What of a snapshot counts toward the end of the run. A serve run ends with the trainer's steps instead. */
+function advanceOf(
+  { verb, total }: RunHeading,
+  { evaluation, groups, groupsPerSecond }: ProgressSnapshot,
+): Advance {
   if (verb === "evaluate") {
-    const { items, itemsPerSecond } = snapshot.evaluation;
-    return { done: items, perSecond: itemsPerSecond, unit: "items" };
+    return {
+      done: evaluation.items,
+      total: evaluation.total,
+      perSecond: evaluation.itemsPerSecond,
+      unit: "items",
+    };
   }
-  const { sent, written } = snapshot.groups;
-  return { done: sent + written, perSecond: snapshot.groupsPerSecond, unit: "groups" };
+  const done = groups.sent + groups.written;
+  return { done, total: verb === "serve" ? undefined : total, perSecond: groupsPerSecond, unit: "groups" };
 }
 
 /** The lines of the live block. */
 export function blockLines(heading: RunHeading, snapshot: ProgressSnapshot, colors: Colors): string[] {
-  const { verb, envName, detail, total } = heading;
-  const { done, perSecond, unit } = progressDone(verb, snapshot);
-  const label = (name: string) => colors.dim(name.padEnd(9));
-  const lines = [
+  const { verb, envName, detail } = heading;
+  const { done, total, perSecond, unit } = advanceOf(heading, snapshot);
+  const { evaluation, rollouts } = snapshot;
+  const row = (label: string, ...parts: string[]) =>
+    `  ${colors.dim(label.padEnd(9))} ${joinParts(...parts)}`;
+  const aim = total === undefined ? String(done) : `${progressBar(done / total, 20)} ${done}/${total}`;
+  const errors = errorText(snapshot);
+  return [
     `${colors.bold(`${envName} ${verb}`)}  ${formatDuration(snapshot.elapsedMs)}  ${colors.dim(detail)}`,
-  ];
-
-  const aim =
-    total === undefined || verb === "serve" ? `${done}` : `${progressBar(done / total, 20)} ${done}/${total}`;
-  const eta = etaText(done, verb === "serve" ? undefined : total, perSecond);
-  lines.push(`${label(unit)} ${joinParts(aim, `${formatRate(perSecond)}`, eta, skippedText(snapshot))}`);
-  if (verb === "serve") lines.push(`${label("trainer")} ${trainerText(snapshot, total)}`);
-
-  const { evaluation } = snapshot;
-  if (verb !== "evaluate") lines.push(`${label("reward")} ${rewardText(snapshot)}`);
-  if (evaluation.items > 0) {
-    lines.push(
-      `${label("eval")} ${joinParts(`${evaluation.items} items`, `mean score ${formatMean(evaluation.meanScore)}`)}`,
-    );
-  }
-  const { running, scored } = snapshot.rollouts;
-  lines.push(
-    `${label("rollouts")} ${joinParts(
-      `${scored} scored`,
-      `${running} running`,
+    row(unit, aim, formatRate(perSecond), etaText(done, total, perSecond), skippedText(snapshot)),
+    ...(verb === "serve" ? [row("trainer", trainerText(snapshot, heading.total))] : []),
+    ...(verb === "evaluate" ? [] : [row("reward", rewardText(snapshot))]),
+    ...(verb === "evaluate" || evaluation.items > 0
+      ? [
+          row(
+            "score",
+            `mean ${formatMean(evaluation.meanScore)}`,
+            verb === "evaluate" ? "" : "of the last evaluation",
+          ),
+        ]
+      : []),
+    row(
+      "rollouts",
+      `${rollouts.scored} scored`,
+      `${rollouts.running} running`,
       formatRate(snapshot.rolloutsPerSecond),
       snapshot.meanTurns === undefined ? "" : `${snapshot.meanTurns.toFixed(1)} turns each`,
-    )}`,
-  );
-  const errors = errorText(snapshot);
-  lines.push(`${label("errors")} ${errors === "" ? colors.dim("none") : colors.yellow(errors)}`);
-  return lines;
+    ),
+    row("errors", errors === "" ? colors.dim("none") : colors.yellow(errors)),
+  ];
 }
 
 /** One line for logs and pipes. */
 export function plainLine(heading: RunHeading, snapshot: ProgressSnapshot): string {
-  const { verb, total } = heading;
-  const { done, perSecond, unit } = progressDone(verb, snapshot);
-  const aim = total === undefined || verb === "serve" ? `${unit} ${done}` : `${unit} ${done}/${total}`;
+  const { verb } = heading;
+  const { done, total, perSecond, unit } = advanceOf(heading, snapshot);
   const { evaluation, rollouts } = snapshot;
   return [
     formatDuration(snapshot.elapsedMs),
-    aim,
+    total === undefined ? `${unit} ${done}` : `${unit} ${done}/${total}`,
     formatRate(perSecond),
-    etaText(done, verb === "serve" ? undefined : total, perSecond),
-    verb === "serve" ? `trainer ${trainerText(snapshot, total)}` : "",
+    etaText(done, total, perSecond),
+    verb === "serve" ? `trainer ${trainerText(snapshot, heading.total)}` : "",
     verb === "evaluate"
       ? `score ${formatMean(evaluation.meanScore)}`
       : `reward ${formatMean(snapshot.meanReward)}`,

@@ -1,5 +1,5 @@
 /**
- * Makes one configuration out of its layers: schema defaults < class defaults < YAML file < flags. Maps merge
+ * Makes one configuration out of its layers: schema defaults < the verb's < the class's < YAML file < flags. Maps merge
  * deeply, everything else is replaced. Validation happens once, on the merged value, so a default that a
  * flag overrides never counts; every problem is reported, each with the place it came from.
  *
@@ -25,6 +25,8 @@ export type ResolvedConfig = {
 
 export type ConfigSources = {
   envClass: EnvClass;
+  /** What the verb puts under the class's own defaults. */
+  verbDefaults?: ConfigMap;
   file: ConfigFile | undefined;
   flags: readonly DottedFlag[];
   /** Used for a server whose `api_key` no layer sets. */
@@ -34,7 +36,8 @@ export type ConfigSources = {
 const topKeys = ["env", "openai", "slurm", "testing"];
 
 /** Throws CONFIG_INVALID, naming every problem and where it came from. */
-export function resolveConfig({ envClass, file, flags, openaiApiKey }: ConfigSources): ResolvedConfig {
+export function resolveConfig(sources: ConfigSources): ResolvedConfig {
+  const { envClass, verbDefaults = {}, file, flags, openaiApiKey } = sources;
   const problems: string[] = [];
   const content = file?.content ?? {};
   const origin = originFinder(envClass, file, flags);
@@ -50,7 +53,12 @@ export function resolveConfig({ envClass, file, flags, openaiApiKey }: ConfigSou
   const envSchema = toConfigSchema(envClass.configSchema);
   const fileEnv = readMap(content.env, "env", file, problems);
   const envFlags = flags.filter((flag) => flag.section === "env");
-  const envInput = mergeMaps(envClass.defaults?.env ?? {}, fileEnv, flagsToMap(envFlags, envSchema));
+  const envInput = mergeMaps(
+    verbDefaults,
+    envClass.defaults?.env ?? {},
+    fileEnv,
+    flagsToMap(envFlags, envSchema),
+  );
   const env = envClass.configSchema.safeParse(envInput, { reportInput: true });
   for (const issue of env.error?.issues ?? []) {
     problems.push(

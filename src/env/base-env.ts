@@ -80,7 +80,7 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
    */
   static async cli(this: EnvClass): Promise<void> {
     // biome-ignore lint/style/noRestrictedImports: the one way up; loaded only when an env file is the program
-    const { runEnvironmentCli } = await import("../cli/environment-main.ts");
+    const { runEnvironmentCli } = await import("../cli/run-environment-cli.ts");
     // biome-ignore lint/complexity/noThisInStatic: the class it is called on, not this base
     await runEnvironmentCli(this);
   }

@@ -1,0 +1,61 @@
+/** The demo's last words: a table of what each stage made, and where it lies. */
+import type { Colors } from "./colors.ts";
+import { type DemoState, meanOfBatches } from "./demo-state.ts";
+import { formatMean } from "./progress-lines.ts";
+import { padText, textWidth } from "./text-width.ts";
+
+/** The whole text, ending with a line break. */
+export function demoSummary(state: DemoState, runDirectory: string, colors: Colors): string {
+  const { stages, batches, errorRate } = state;
+  const { serve, process: written, evaluate } = stages;
+  const rows: string[][] = [["stage", "rollouts", "made", "mean", "saved in"]];
+  const rollouts = (stage: typeof serve) => String(stage.snapshot?.().rollouts.scored ?? 0);
+  if (serve.snapshot) {
+    rows.push([
+      "serve",
+      rollouts(serve),
+      `${batches.length} batches for the trainer`,
+      formatMean(meanOfBatches(batches)),
+      "-",
+    ]);
+  }
+  if (written.snapshot) {
+    const { groups, meanReward } = written.snapshot();
+    rows.push([
+      "process",
+      rollouts(written),
+      `${groups.written} groups`,
+      formatMean(meanReward),
+      written.paths.join(", ") || "-",
+    ]);
+  }
+  if (evaluate.snapshot) {
+    const { items, meanScore } = evaluate.snapshot().evaluation;
+    rows.push([
+      "evaluate",
+      rollouts(evaluate),
+      `${items} test problems`,
+      formatMean(meanScore),
+      evaluate.paths.join(", ") || "-",
+    ]);
+  }
+  const widths = rows.reduce(
+    (max, row) => row.map((cell, column) => Math.max(max[column] ?? 0, textWidth(cell))),
+    [] as number[],
+  );
+  const lines = rows.map((row, index) => {
+    const line = row
+      .map((cell, column) => padText(cell, widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
+    return index === 0 ? colors.dim(line) : line;
+  });
+  return [
+    "",
+    ...lines,
+    "",
+    `Right answers by design: ${(1 - errorRate).toFixed(2)} (the practice server errs in ${Math.round(errorRate * 100)} % of its rollouts).`,
+    `The data is in ${colors.bold(runDirectory)}`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,31 @@
+/** Shows the demo: one live block on a terminal, a line every few seconds elsewhere. */
+import type { CliOutput } from "./cli-io.ts";
+import type { Colors } from "./colors.ts";
+import { demoLines, demoPlainLine } from "./demo-screen.ts";
+import type { DemoState } from "./demo-state.ts";
+import { LiveBlock } from "./live-block.ts";
+import type { ProgressView } from "./progress-view.ts";
+
+const blockIntervalMs = 125;
+const plainIntervalMs = 3_000;
+
+/** Starts showing; disposing of it leaves the last state on the screen. */
+export function openDemoView(output: CliOutput, state: DemoState, colors: Colors): ProgressView {
+  if (!output.isTTY) {
+    const print = (text: string) => void output.write(`${text}\n`);
+    const timer = setInterval(() => print(demoPlainLine(state, Date.now())), plainIntervalMs).unref();
+    return { print, [Symbol.dispose]: () => clearInterval(timer) };
+  }
+  const block = new LiveBlock(output);
+  const draw = () => block.draw(demoLines(state, Date.now(), colors));
+  draw();
+  const timer = setInterval(draw, blockIntervalMs).unref();
+  return {
+    print: (text) => block.print(text),
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      draw();
+      block.close();
+    },
+  };
+}

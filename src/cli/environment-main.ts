@@ -1,0 +1,22 @@
+/** The whole `environment` command. The bin `environment.ts` checks the Node version before it loads this. */
+import { environments } from "../../environments/index.ts";
+import { type CliIo, processIo } from "./cli-io.ts";
+import { demoCommand } from "./demo-command.ts";
+import { environmentProgram } from "./environment-program.ts";
+import { practiceServerCommand } from "./practice-server.ts";
+import { runProgram } from "./run-program.ts";
+
+/** Runs the command line; resolves with the exit code and never rejects. */
+export async function runEnvironmentCommand(
+  argv: readonly string[],
+  io: CliIo = processIo(),
+): Promise<number> {
+  let exitCode = 0;
+  const onExitCode = (code: number) => {
+    exitCode = code;
+  };
+  const program = environmentProgram({ io, environments, onExitCode });
+  program.addCommand(demoCommand({ io, onExitCode }));
+  program.addCommand(practiceServerCommand(io));
+  return runProgram(program, argv, () => exitCode);
+}

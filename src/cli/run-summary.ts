@@ -1,0 +1,62 @@
+/** The last words of a run: what happened, what was saved and where, what was lost and why. */
+import type { ProgressSnapshot } from "../telemetry/run-progress.ts";
+import type { Colors } from "./colors.ts";
+import { formatDuration, formatMean, type RunHeading } from "./progress-lines.ts";
+import { padText } from "./text-width.ts";
+
+export type SavedThing = { what: string; path: string };
+
+export type SummaryOptions = {
+  heading: RunHeading;
+  snapshot: ProgressSnapshot;
+  result: { saved: readonly SavedThing[]; metrics: Readonly<Record<string, number>> };
+  runDirectory: string;
+  /** True when a signal ended the run. */
+  stopped: boolean;
+  colors: Colors;
+};
+
+/** The whole text, ending with a line break. */
+export function summaryText({
+  heading,
+  snapshot,
+  result,
+  runDirectory,
+  stopped,
+  colors,
+}: SummaryOptions): string {
+  const { groups, groupReasons, rollouts, failures } = snapshot;
+  const rows: [string, string][] = [];
+  const delivered = groups.sent + groups.written;
+  if (heading.verb !== "evaluate") {
+    rows.push(["groups", `${delivered} ${heading.verb === "serve" ? "sent" : "written"}`]);
+    const lost = groups.skipped + groups.dropped;
+    if (lost > 0) rows.push(["", `${lost} not: ${countsText(groupReasons)}`]);
+    rows.push(["reward", `mean ${formatMean(snapshot.meanReward)} of ${rollouts.scored} scored rollouts`]);
+  }
+  if (rollouts.failed > 0)
+    rows.push(["failed", `${rollouts.failed} rollouts, scored nowhere: ${countsText(failures)}`]);
+  if (rollouts.cancelled > 0) rows.push(["cancelled", `${rollouts.cancelled} rollouts`]);
+  if (snapshot.toolCalls > 0)
+    rows.push(["tools", `${snapshot.toolCalls} calls, ${snapshot.toolErrors} of them failed`]);
+  for (const [name, value] of Object.entries(result.metrics))
+    rows.push([name.replace(/^eval\//, ""), formatMetric(value)]);
+  for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);
+  rows.push(["run", `${runDirectory} (config.yaml, run.log)`]);
+
+  const width = Math.max(...rows.map(([label]) => label.length)) + 2;
+  const title = `${heading.envName} ${heading.verb} ${stopped ? "stopped" : "ended"} after ${formatDuration(snapshot.elapsedMs)}`;
+  return `${colors.bold(title)}\n${rows.map(([label, text]) => `  ${colors.dim(padText(label, width))}${text}\n`).join("")}`;
+}
+
+/** `a x3, b x1`, the most frequent first. */
+export function countsText(counts: ReadonlyMap<string, number>): string {
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, count]) => `${name} x${count}`)
+    .join(", ");
+}
+
+function formatMetric(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(4);
+}

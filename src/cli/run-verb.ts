@@ -1,0 +1,157 @@
+/**
+ * One run of one verb from its directory to its summary. The order matters: places that will be written to
+ * are proved first; the view opens before the services so that their notices are seen; everything closes
+ * in the reverse order, and only then does the summary say what was saved.
+ */
+import type { BaseEnv } from "../env/base-env.ts";
+import { createEnvironment } from "../env/create-environment.ts";
+import type { EnvClass } from "../env/env-class.ts";
+import { evaluateEnvironment } from "../env/evaluate.ts";
+import { processDefaults, processEnvironment } from "../env/process.ts";
+import { serveEnvironment } from "../env/serve.ts";
+import type { RunSignals } from "../env/start-environment.ts";
+import { EventBus } from "../telemetry/events.ts";
+import { RunProgress } from "../telemetry/run-progress.ts";
+import type { CliIo } from "./cli-io.ts";
+import { makeColors } from "./colors.ts";
+import type { ConfigMap } from "./config-file.ts";
+import { openServices } from "./environment-services.ts";
+import type { RunHeading } from "./progress-lines.ts";
+import { openProgressView } from "./progress-view.ts";
+import { collectSecrets, secretScrubber } from "./redact.ts";
+import type { ResolvedConfig } from "./resolve-config.ts";
+import { makeRunDirectory, requireWritableOutputs, saveConfig } from "./run-directory.ts";
+import { openRunLog } from "./run-log.ts";
+import { type SavedThing, summaryText } from "./run-summary.ts";
+import { Shutdown } from "./shutdown.ts";
+
+export type Verb = "serve" | "process" | "evaluate";
+
+export type RunVerbOptions = {
+  verb: Verb;
+  envClass: EnvClass;
+  config: ResolvedConfig;
+  io: CliIo;
+  /** `--run-dir` */
+  runDir: string | undefined;
+  logLevel: string;
+};
+
+/** What a verb did, in the terms of the summary. */
+export type VerbResult = { saved: SavedThing[]; metrics: Readonly<Record<string, number>> };
+
+/** Defaults that a verb puts under the class's own. */
+export const verbDefaults: Readonly<Record<Verb, ConfigMap>> = {
+  serve: {},
+  process: processDefaults,
+  evaluate: {},
+};
+
+/** Resolves with the exit code: 0, or 128 + n after a signal. Rejects with what made the run fail. */
+export async function runVerb({
+  verb,
+  envClass,
+  config,
+  io,
+  runDir,
+  logLevel,
+}: RunVerbOptions): Promise<number> {
+  const { env, servers, notices } = config;
+  const { envName } = envClass;
+  const runDirectory = await makeRunDirectory({ envName, verb, chosen: runDir, now: new Date() });
+  await requireWritableOutputs(env);
+  await saveConfig(runDirectory, { env, servers });
+
+  const { environment } = io;
+  const secrets = collectSecrets({ env, servers, environment });
+  using log = openRunLog({ runDirectory, level: logLevel, scrub: secretScrubber(secrets) });
+  const { logger } = log;
+  const events = new EventBus();
+  using progress = new RunProgress({ events });
+  logger.info({ verb, env: envName, runDirectory }, "run-start");
+  const stopLogging = events.on("notice", ({ level, ...notice }) => logger[level](notice, "notice"));
+
+  const heading: RunHeading = {
+    verb,
+    envName,
+    detail: `${serversText(servers)} · ${runDirectory}`,
+    total: typeof env.total_steps === "number" && env.total_steps >= 0 ? env.total_steps : undefined,
+  };
+  let result: VerbResult = { saved: [], metrics: {} };
+  let failure: { error: unknown } | undefined;
+  let stoppedBy: number | undefined;
+  {
+    const colors = makeColors(environment.allowsColor && io.stderr.isTTY === true);
+    using view = openProgressView({ output: io.stderr, heading, progress, events, colors });
+    using shutdown = new Shutdown({ onStage: (stage) => view.print(stageTexts[stage]) });
+    for (const notice of notices) view.print(notice);
+    try {
+      await using services = openServices({ env, servers, runDirectory, logger, events, environment });
+      const environmentOfRun = createEnvironment(envClass, { config: env, services });
+      result = await playVerb(verb, environmentOfRun, { drain: shutdown.stopping, abort: shutdown.aborted });
+    } catch (error) {
+      if (!isStop(error, shutdown)) {
+        failure = { error };
+        logger.error({ err: error }, "run-failed");
+      }
+    }
+    stoppedBy = shutdown.exitCode;
+  }
+  stopLogging();
+  const snapshot = progress.snapshot();
+  logger.info({ ...snapshot, stoppedBy }, "run-end");
+  const colors = makeColors(environment.allowsColor && io.stdout.isTTY === true);
+  io.stdout.write(
+    summaryText({ heading, snapshot, result, runDirectory, stopped: stoppedBy !== undefined, colors }),
+  );
+  if (failure !== undefined) throw failure.error;
+  return stoppedBy ?? 0;
+}
+
+const stageTexts = {
+  stopping: "Stopping: finishing what is in flight. Press Ctrl-C again to stop at once.",
+  aborting: "Stopping at once.",
+};
+
+/** Runs a verb of the engine and puts what it saved into the summary's terms. */
+export async function playVerb(verb: Verb, env: BaseEnv, signals: RunSignals): Promise<VerbResult> {
+  switch (verb) {
+    case "serve": {
+      const { deadLetters } = await serveEnvironment({ env, ...signals });
+      const unsent = deadLetters && { what: `${deadLetters.groups} unsent groups`, path: deadLetters.path };
+      return { saved: unsent === null ? [] : [unsent], metrics: {} };
+    }
+    case "process": {
+      const { path, groups } = await processEnvironment({ env, ...signals });
+      return { saved: [{ what: `${groups} groups`, path }], metrics: {} };
+    }
+    case "evaluate": {
+      const { evaluation, paths } = await evaluateEnvironment({ env, ...signals });
+      const samples = { what: `${evaluation.samples.length} samples`, path: paths.samples ?? "" };
+      return {
+        saved: [{ what: "metrics", path: paths.metrics }, ...(paths.samples === null ? [] : [samples])],
+        metrics: evaluation.metrics,
+      };
+    }
+    default:
+      return verb satisfies never;
+  }
+}
+
+/** True for what the engine throws because it was told to stop; a real failure after Ctrl-C is none. */
+export function isStop(
+  error: unknown,
+  { stopping, aborted }: { stopping: AbortSignal; aborted: AbortSignal },
+): boolean {
+  if (!stopping.aborted) return false;
+  if (error === stopping.reason || error === aborted.reason) return true;
+  return error instanceof Error && (error.name === "AbortError" || error.name === "Cancellation");
+}
+
+function serversText(servers: ResolvedConfig["servers"]): string {
+  const models = [...new Set(servers.map((server) => server.model_name))].join(", ");
+  const [first] = servers;
+  return servers.length === 1
+    ? `${models} at ${first?.base_url || "api.openai.com"}`
+    : `${servers.length} servers (${models})`;
+}
