@@ -46,20 +46,6 @@ export const errorCodes = {
     "Correct what the server's message names: a field of the request, or the environment's id.",
   ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
   ROLLOUT_OVER: "Wait for everything that uses a rollout's sandbox before `computeReward` returns.",
-  SEARCH_FAILED:
-    "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
-  SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
-  TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
-  TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",
-  TOOL_DUPLICATE: "Give one of the two tools another name.",
-  TOOL_INVALID: "Correct the tool's definition: its name, or a parameter that JSON schema can't express.",
-  TOOL_PROGRAM_MISSING:
-    "Install the named program where the sandbox can see it, or disable the toolset that needs it.",
-  TOOL_UNAVAILABLE:
-    "Mend what the message says of each tool, or take its toolset away with `disabled_toolsets`.",
-  TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",
-  TRANSFER_FAILED:
-    "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   SANDBOX_CLOSED:
     "Something still used a sandbox after its rollout ended; await every call before disposing of it.",
   SANDBOX_COMMAND_INVALID:
@@ -74,7 +60,21 @@ export const errorCodes = {
     "Retried by itself; the message has the reason, most often exhausted memory or process ids.",
   SANDBOX_UNAVAILABLE:
     "Install what the message names (`apt-get install bubblewrap`), or opt in to plain processes: `--env.terminal_isolation none`.",
+  SEARCH_FAILED:
+    "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
+  SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
+  TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
+  TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",
+  TOOL_DUPLICATE: "Give one of the two tools another name.",
+  TOOL_INVALID: "Correct the tool's definition: its name, or a parameter that JSON schema can't express.",
+  TOOL_PROGRAM_MISSING:
+    "Install the named program where the sandbox can see it, or disable the toolset that needs it.",
+  TOOL_UNAVAILABLE:
+    "Mend what the message says of each tool, or take its toolset away with `disabled_toolsets`.",
+  TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",
+  TRANSFER_FAILED:
+    "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
 } as const satisfies Record<string, string>;
 

@@ -119,18 +119,16 @@ async function writeEntry(
   { maxBytes, usedBytes, signal }: UnpackOptions & { usedBytes: number },
 ): Promise<number> {
   let bytes = 0;
-  await pipeline(
-    entry,
-    async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        bytes += chunk.length;
-        if (usedBytes + bytes > maxBytes) throw refused(`expected at most ${maxBytes} bytes, got more`);
-        yield chunk;
-      }
-    },
-    createWriteStream(path, { mode: entry.header.mode & 0o777 }),
-    { signal },
-  );
+  const counted = async function* () {
+    for await (const chunk of entry) {
+      if (!(chunk instanceof Uint8Array)) throw refused("a part of the archive that is not bytes");
+      bytes += chunk.length;
+      if (usedBytes + bytes > maxBytes) throw refused(`expected at most ${maxBytes} bytes, got more`);
+      yield chunk;
+    }
+  };
+  const file = createWriteStream(path, { mode: entry.header.mode & 0o777 });
+  await pipeline(counted, file, { signal });
   return bytes;
 }
 
