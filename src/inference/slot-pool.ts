@@ -81,9 +81,9 @@ export class SlotPool<Member extends SlotMember> {
   async acquire(options: AcquireOptions<Member>): Promise<Slot<Member>> {
     options.signal.throwIfAborted();
     if (this.#closedBy) throw this.#closedBy.reason;
-    const queue = this.#queues[options.split];
-    const free = queue.size === 0 ? this.#bestMember(options) : undefined;
-    return free ? this.#take(free, options.split) : this.#wait(options, queue);
+    // Nobody is overtaken: while a queue has somebody in it, no slot is free.
+    const free = this.#bestMember(options);
+    return free ? this.#take(free, options.split) : this.#wait(options, this.#queues[options.split]);
   }
 
   /** Turns away everybody who waits, and everybody to come. */

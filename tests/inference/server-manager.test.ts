@@ -258,6 +258,16 @@ describe("retries", () => {
     expect(clock.sleeps.reduce((sum, ms) => sum + ms)).toBeLessThanOrEqual(60_500);
   });
 
+  test("a request that failed at one server is tried at another first", async () => {
+    await using broken = await ScriptedChatServer.start((_call, response) =>
+      sendError(response, 500, "boom"),
+    );
+    await using sound = await ScriptedChatServer.start(answer);
+    await using manager = manage([broken.url, sound.url]);
+    await manager.chatCompletion(request, { signal: never });
+    expect([broken.calls.length, sound.calls.length]).toEqual([1, 1]);
+  });
+
   test("a retry goes to another server, without waiting for the pause of the first", async () => {
     const clock = new InstantClock();
     await using busy = await ScriptedChatServer.start((_call, response) =>
