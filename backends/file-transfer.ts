@@ -4,10 +4,10 @@
  * sandbox `sh`, `head`, `cat`, `mkdir` and `tar`.
  */
 import { posix } from "node:path";
-import { PassThrough, type Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { LachesisError } from "../src/contracts/errors.ts";
-import type { ExecResult, Sandbox } from "../src/contracts/sandbox.ts";
+import type { ExecResult, Sandbox, SandboxProcess } from "../src/contracts/sandbox.ts";
 
 type Runner = Pick<Sandbox, "exec" | "spawn" | "workspace">;
 
@@ -99,33 +99,39 @@ export async function downloadInside(
     { signal },
   );
   process.stdin.end();
-  const complaint = collectText(process.stderr);
-  const tar = new PassThrough();
-  const failed = async (exitCode: number) => readFailure(absolute, exitCode, await complaint);
-  const packing = pipeline(process.stdout, tar, { end: false, signal }).then(async () => {
-    const exitCode = await process.exited;
-    if (exitCode !== 0) throw await failed(exitCode);
-    tar.end();
-  });
-  packing.catch(async (error: unknown) => {
-    await process.kill();
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
-  });
-  tar.once("close", () => {
-    if (!tar.readableEnded) void process.kill();
-  });
-  await firstBytesOrFailure(tar, packing);
-  return tar;
+  const chunks = packedChunks(process, absolute, signal);
+  // The first chunk is awaited here, so that a missing file rejects the call rather than the stream.
+  const first = await chunks.next();
+  return Readable.from(first.done ? [] : startingWith(first.value, chunks), { objectMode: false });
 }
 
-/** A missing file must reject the call rather than fail the stream later: waits for whichever comes first. */
-async function firstBytesOrFailure(tar: Readable, packing: Promise<void>): Promise<void> {
-  const { promise: bytesCame, resolve } = Promise.withResolvers<void>();
-  tar.once("readable", resolve);
+/** Ends the process however it is left: at the end, by an abort, or by a consumer who has had enough. */
+async function* packedChunks(
+  process: SandboxProcess,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const complaint = collectText(process.stderr);
+  const onAbort = () => void process.kill();
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([bytesCame, packing]);
+    signal.throwIfAborted();
+    for await (const chunk of process.stdout) yield chunk;
+    const exitCode = await process.exited;
+    signal.throwIfAborted();
+    if (exitCode !== 0) throw readFailure(path, exitCode, await complaint);
   } finally {
-    tar.off("readable", resolve);
+    signal.removeEventListener("abort", onAbort);
+    await process.kill();
+  }
+}
+
+async function* startingWith<T>(first: T, rest: AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    yield first;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
   }
 }
 

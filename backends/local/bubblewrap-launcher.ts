@@ -117,10 +117,13 @@ export class BubblewrapLauncher implements SandboxLauncher {
       passwdFd,
       groupFd,
     });
-    const supervisor = supervisorCommand(controlFd, {
-      dataBytes: memory_mb * megabyte,
-      fileBytes: workspace_mb * megabyte,
-      processes: max_processes,
+    const supervisor = supervisorCommand({
+      controlFd,
+      limits: {
+        dataBytes: memory_mb * megabyte,
+        fileBytes: workspace_mb * megabyte,
+        processes: max_processes,
+      },
     });
     const directories = descriptors.map(({ fd }) => fd);
     const child = spawn(bwrap_path, ["--args", String(argumentsFd), "--", ...supervisor], {

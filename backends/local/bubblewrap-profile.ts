@@ -35,7 +35,8 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
   const etc = [...readOnlyFilesOfEtc, ...(profile.shareNetwork ? filesOfEtcForNetwork : [])];
   const tmpfs = (bytes: number, path: string) => ["--size", String(bytes), "--tmpfs", path];
   return [
-    "--unshare-all",
+    // The second makes the first's user namespace a must.
+    ...["--unshare-all", "--unshare-user"],
     ...(profile.shareNetwork ? ["--share-net"] : []),
     ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
     ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),

@@ -32,15 +32,19 @@ export class PlainLauncher implements SandboxLauncher {
 
   async launch(id: string, signal: AbortSignal): Promise<SupervisedSandbox> {
     signal.throwIfAborted();
-    const directory = await mkdtemp(join(tmpdir(), "lachesis-"));
+    const directory = await mkdtemp(join(tmpdir(), `lachesis-${process.pid}-`));
     const workspace = join(directory, "workspace");
     const temporary = join(directory, "tmp");
     await mkdir(workspace);
     await mkdir(temporary);
 
-    const [program, ...commandArguments] = supervisorCommand(controlFd, {
-      dataBytes: this.#config.memory_mb * megabyte,
-      fileBytes: this.#config.workspace_mb * megabyte,
+    const [program, ...commandArguments] = supervisorCommand({
+      controlFd,
+      limits: {
+        dataBytes: this.#config.memory_mb * megabyte,
+        fileBytes: this.#config.workspace_mb * megabyte,
+      },
+      doomedDirectory: directory,
     });
     const mark = directory;
     const child = spawn(program, commandArguments, {

@@ -27,8 +27,16 @@ export function isSupervisable(platform: string, architecture: string): boolean 
   return platform === "linux" && systemCallsByArchitecture[architecture] !== undefined;
 }
 
-/** @param controlFd the descriptor, inherited by the supervisor, of its end of the control socket. */
-export function supervisorCommand(controlFd: number, limits: ProcessLimits): [string, ...string[]] {
+export type SupervisorCommandOptions = {
+  /** The descriptor, inherited by the supervisor, of its end of the control socket. */
+  controlFd: number;
+  limits: ProcessLimits;
+  /** A directory that the supervisor removes when it leaves. */
+  doomedDirectory?: string;
+};
+
+export function supervisorCommand(options: SupervisorCommandOptions): [string, ...string[]] {
+  const { controlFd, limits, doomedDirectory = "" } = options;
   const calls = systemCallsByArchitecture[process.arch] ?? { setsid: 0, prctl: 0, prlimit: 0 };
   const limitPairs: [number, number][] = [
     [resource.core, 0],
@@ -39,5 +47,5 @@ export function supervisorCommand(controlFd: number, limits: ProcessLimits): [st
   if (limits.processes !== undefined) limitPairs.push([resource.processes, limits.processes]);
   const numbers = [controlFd, calls.setsid, calls.prctl, calls.prlimit].map(String);
   const pairs = calls.prlimit === 0 ? [] : limitPairs.map(([name, value]) => `${name}:${value}`);
-  return ["perl", "-e", supervisorSource, ...numbers, ...pairs];
+  return ["perl", "-e", supervisorSource, doomedDirectory, ...numbers, ...pairs];
 }

@@ -13,14 +13,15 @@
  *   the end of its report pipe means that the tree is gone.
  * - A command that kills its keeper loses its tree: what falls to the supervisor itself is killed.
  * - Nothing is buffered beyond the windows: output is read only as far as the host granted credit.
- * - The host gone (end of the control socket) means: kill all, leave.
+ * - The host gone (end of the control socket) means: kill all, remove the directory it was given, leave.
  *
  * No `${` may appear below: this is a template literal.
  */
 export const supervisorSource = String.raw`
 use strict;
 $0 = 'supervisor';
-my ($control_fd, $setsid, $prctl, $prlimit, @limits) = map { $_ =~ /:/ ? $_ : $_ + 0 } @ARGV;
+my $doomed_directory = shift @ARGV;
+my ($control_fd, $setsid, $prctl, $prlimit, @limits) = map { /:/ ? $_ : $_ + 0 } @ARGV;
 my ($GET_FL, $SET_FL, $SET_FD, $NONBLOCK, $AGAIN, $INTR, $PIPE_MAX) = (3, 4, 2, 2048, 11, 4, 1048576);
 my ($PDEATHSIG, $DUMPABLE, $SUBREAPER, $NO_NEW_PRIVS) = (1, 4, 36, 38);
 my ($START, $STDIN, $CREDIT, $KILL) = (1, 2, 3, 4);
@@ -300,4 +301,5 @@ while (1) {
   }
 }
 kill_below($$, {}) and select(undef, undef, undef, 0.001) while below($$, {});
+if ($doomed_directory ne '') { exec 'rm', '-rf', '--', $doomed_directory }
 `;

@@ -1,0 +1,38 @@
+/** What the tests of the local backend need to know of this machine. */
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { expect } from "vitest";
+import { eventually, findByCommand, listDescendants, listOrphanedSandboxes } from "./host-processes.ts";
+
+/** Why bubblewrap sandboxes cannot be tested here; undefined when they can. */
+export const bubblewrapSkipReason: string | undefined = (() => {
+  const probe = spawnSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]);
+  if (probe.error !== undefined) return "bubblewrap is not installed";
+  return probe.status === 0 ? undefined : `bubblewrap does not work here: ${probe.stderr}`;
+})();
+
+const isSandboxCommand = (command: string) => /^(supervisor|perl -e|\S*bwrap --args)/.test(command);
+
+/** No process of a sandbox below this one, none that lost its parent, no directory of ours. */
+export async function expectNoSandboxLeft(): Promise<void> {
+  const left = () => [
+    ...listDescendants().filter(({ command }) => isSandboxCommand(command)),
+    ...listOrphanedSandboxes(),
+  ];
+  await eventually(() => left().length === 0, "no sandbox process is left").catch(() =>
+    expect(left()).toEqual([]),
+  );
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`lachesis-${process.pid}-`))).toEqual([]);
+}
+
+/** Kills the supervisors of all sandboxes of this test process, as seen from the host. */
+export function killSupervisors(): void {
+  for (const { pid, command } of listDescendants()) {
+    if (command === "supervisor") process.kill(pid, "SIGKILL");
+  }
+}
+
+export function isRunning(commandText: string): boolean {
+  return findByCommand(commandText).length > 0;
+}
