@@ -106,5 +106,4 @@ Reason step by step and use the python tool for the arithmetic. When you are don
 
 export default Gsm8kAgentEnv;
 
-// Not awaited: the command loads the registry, which loads this very module.
-if (import.meta.main) void Gsm8kAgentEnv.cli();
+if (import.meta.main) await Gsm8kAgentEnv.cli();
