@@ -224,9 +224,21 @@ export const hermesAgentEnvConfig = baseEnvConfig.extend({
     .describe(
       'local backend: "none" runs the model\'s commands as plain processes of this user. Trusted code only.',
     ),
-  terminal_memory_mb: z.int().min(16).default(1024).describe("local backend: memory of one sandbox, MiB."),
-  terminal_max_processes: z.int().min(1).default(128).describe("local backend: processes in one sandbox."),
+  terminal_memory_mb: z
+    .int()
+    .min(16)
+    .default(1024)
+    .describe("local backend: private memory of one process, MiB."),
+  terminal_max_processes: z
+    .int()
+    .min(1)
+    .default(128)
+    .describe("local backend: processes and threads in one sandbox."),
   terminal_workspace_mb: z.int().min(1).default(256).describe("local backend: size of one workspace, MiB."),
+  terminal_network: z
+    .boolean()
+    .default(false)
+    .describe("local backend: whether sandboxes share the host's network."),
   dataset_name: z.string().nullable().default(null).describe("Dataset on the Hugging Face hub."),
   dataset_path: z
     .string()
