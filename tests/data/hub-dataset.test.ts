@@ -147,12 +147,18 @@ test("without network and cache the error names the local alternative", async ()
   });
 });
 
+const shard = parquet("c");
+
 test.each<[string, FakeHubOptions["intercept"]]>([
   [
     "breaks off",
-    (_request, response) => Boolean(response.writeHead(206, { "content-length": 999 }).destroy()),
+    (_request, response) =>
+      Boolean(
+        response.writeHead(200, { "content-length": shard.length }).write("PAR1") && response.destroy(),
+      ),
   ],
-  ["comes changed", (_request, response) => Boolean(response.writeHead(206).end("x".repeat(40)))],
+  ["is too short", (_request, response) => Boolean(response.end(shard.subarray(1)))],
+  ["has another checksum", (_request, response) => Boolean(response.end(Buffer.alloc(shard.length)))],
   ["is an error page", (_request, response) => Boolean(response.writeHead(503).end("try later"))],
 ])("a download that %s leaves nothing behind, and a later one succeeds", async (_name, spoil) => {
   let spoiled = 0;
@@ -171,6 +177,23 @@ test.each<[string, FakeHubOptions["intercept"]]>([
   });
   expect(await leftovers()).toEqual([]);
   expect(await questions(train, hub.url)).toEqual(["a", "b", "c"]);
+});
+
+test("a big file comes in several ranges", async () => {
+  const long = Array.from({ length: 90_000 }, (_, index) => `${index}:${"x".repeat(90)}`);
+  const content = new Uint8Array(
+    parquetWriteBuffer({
+      columnData: [{ name: "question", data: long, type: "STRING" }],
+      codec: "UNCOMPRESSED",
+    }),
+  );
+  expect(content.length).toBeGreaterThan(8 * 1024 * 1024);
+  await using hub = await startFakeHub({
+    dataset: "openai/gsm8k",
+    revisions: { main: { "main/train.parquet": content } },
+  });
+  expect(await questions(train, hub.url)).toEqual(long);
+  expect(hub.requests.filter((request) => request.includes("/resolve/"))).toHaveLength(3);
 });
 
 test("an abort ends a hanging download with the signal's reason", async () => {
