@@ -2,6 +2,7 @@
 import type { Colors } from "./colors.ts";
 import { type DemoStage, type DemoStageName, type DemoState, meanOfBatches } from "./demo-state.ts";
 import { errorText, formatDuration, formatMean, progressBar } from "./progress-lines.ts";
+import { fitText } from "./text-width.ts";
 
 const explained: Readonly<Record<DemoStageName, string>> = {
   serve: "rollouts → rollout API → trainer",
@@ -11,6 +12,8 @@ const explained: Readonly<Record<DemoStageName, string>> = {
 
 /** Steps of the sample that are shown: more would push the rest off a small terminal. */
 const shownSteps = 3;
+/** A call longer than this leaves no room for its result. */
+const callColumns = 56;
 
 export function demoLines(state: DemoState, now: number, colors: Colors): string[] {
   const { seconds, seed, errorRate, startedAt, facts } = state;
@@ -77,7 +80,7 @@ function sampleLines({ sample }: DemoState, colors: Colors): string[] {
   const row = (label: string, text: string) => `  ${colors.dim(label.padEnd(8))} ${text}`;
   const steps = sample.steps
     .slice(0, shownSteps)
-    .map(({ tool, call, result }) => row(tool, `${colors.cyan(call)} → ${result}`));
+    .map(({ tool, call, result }) => row(tool, `${colors.cyan(fitText(call, callColumns))} → ${result}`));
   const more = sample.steps.length - shownSteps;
   return [
     colors.bold("One rollout of the last batch"),

@@ -77,23 +77,40 @@ function readSample(conversation: readonly ChatMessage[], score: number): DemoSa
     return calls.map(({ id, function: called }) => ({
       tool: called.name,
       call: readCode(called.arguments),
-      result: oneLine(results.get(id) ?? ""),
+      result: readResult(results.get(id) ?? ""),
     }));
   });
   const user = conversation.find(({ role }) => role === "user")?.content ?? "";
   const answer = conversation.findLast(({ role }) => role === "assistant")?.content ?? "";
-  return { problem: oneLine(user), steps, answer: oneLine(answer.split("\n").at(-1) ?? ""), score };
+  // The first paragraph is the problem; what follows tells the model how to answer.
+  return {
+    problem: oneLine(user.split("\n\n", 1)[0] ?? ""),
+    steps,
+    answer: oneLine(answer.split("\n").at(-1) ?? ""),
+    score,
+  };
 }
 
 /** The `code` argument where there is one, else the arguments as they are. */
 function readCode(text: string): string {
+  const code = textField(text, ["code"]);
+  return code === undefined ? oneLine(text) : code.split("\n").map(oneLine).join("; ");
+}
+
+/** What a tool's JSON result says, else the result as it is. */
+function readResult(text: string): string {
+  return oneLine(textField(text, ["result", "output", "error"]) ?? text);
+}
+
+/** The first of the fields that is a text with something in it; undefined when the JSON has none. */
+function textField(json: string, names: readonly string[]): string | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && "code" in value && typeof value.code === "string") {
-      return value.code.split("\n").map(oneLine).join("; ");
-    }
+    const value: unknown = JSON.parse(json);
+    const fields = new Map(typeof value === "object" && value !== null ? Object.entries(value) : []);
+    return names
+      .map((name) => fields.get(name))
+      .find((field) => typeof field === "string" && field.trim() !== "");
   } catch {
-    // The model's own text, broken or not, is what is shown.
+    return undefined;
   }
-  return oneLine(text);
 }

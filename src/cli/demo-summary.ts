@@ -1,6 +1,7 @@
 /** The demo's last words: a table of what each stage made, and where it lies. */
+import { relative } from "node:path";
 import type { Colors } from "./colors.ts";
-import { type DemoState, meanOfBatches } from "./demo-state.ts";
+import { type DemoStage, type DemoState, meanOfBatches } from "./demo-state.ts";
 import { formatMean } from "./progress-lines.ts";
 import { padText, textWidth } from "./text-width.ts";
 
@@ -9,7 +10,9 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
   const { stages, batches, errorRate } = state;
   const { serve, process: written, evaluate } = stages;
   const rows: string[][] = [["stage", "rollouts", "made", "mean", "saved in"]];
-  const rollouts = (stage: typeof serve) => String(stage.snapshot?.().rollouts.scored ?? 0);
+  const files = (stage: DemoStage) =>
+    stage.paths.map((path) => relative(runDirectory, path)).join(", ") || "-";
+  const rollouts = (stage: DemoStage) => String(stage.snapshot?.().rollouts.scored ?? 0);
   if (serve.snapshot) {
     rows.push([
       "serve",
@@ -26,7 +29,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
       rollouts(written),
       `${groups.written} groups`,
       formatMean(meanReward),
-      written.paths.join(", ") || "-",
+      files(written),
     ]);
   }
   if (evaluate.snapshot) {
@@ -36,7 +39,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
       rollouts(evaluate),
       `${items} test problems`,
       formatMean(meanScore),
-      evaluate.paths.join(", ") || "-",
+      files(evaluate),
     ]);
   }
   const widths = rows.reduce(

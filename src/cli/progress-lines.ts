@@ -41,7 +41,7 @@ export function blockLines(heading: RunHeading, snapshot: ProgressSnapshot, colo
   const errors = errorText(snapshot);
   return [
     `${colors.bold(`${envName} ${verb}`)}  ${formatDuration(snapshot.elapsedMs)}  ${colors.dim(detail)}`,
-    row(unit, aim, formatRate(perSecond), etaText(done, total, perSecond), skippedText(snapshot)),
+    row(unit, aim, formatRate(perSecond), etaText(done, total, perSecond), lostText(snapshot)),
     ...(verb === "serve" ? [row("trainer", trainerText(snapshot, heading.total))] : []),
     ...(verb === "evaluate" ? [] : [row("reward", rewardText(snapshot))]),
     ...(verb === "evaluate" || evaluation.items > 0
@@ -79,7 +79,7 @@ export function plainLine(heading: RunHeading, snapshot: ProgressSnapshot): stri
       ? `score ${formatMean(evaluation.meanScore)}`
       : `reward ${formatMean(snapshot.meanReward)}`,
     `rollouts ${rollouts.scored} (${rollouts.running} running)`,
-    skippedText(snapshot),
+    lostText(snapshot),
     errorText(snapshot),
   ]
     .filter((part) => part !== "")
@@ -87,13 +87,9 @@ export function plainLine(heading: RunHeading, snapshot: ProgressSnapshot): stri
 }
 
 /** Failures and tool errors by kind; "" when there are none. */
-export function errorText({ failures, toolErrors, groups }: ProgressSnapshot): string {
+export function errorText({ failures, toolErrors }: ProgressSnapshot): string {
   const codes = [...failures].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} x${count}`);
-  return joinParts(
-    ...codes,
-    groups.dropped > 0 ? `${groups.dropped} groups dropped` : "",
-    toolErrors > 0 ? `${toolErrors} failed tool calls` : "",
-  );
+  return joinParts(...codes, toolErrors > 0 ? `${toolErrors} failed tool calls` : "");
 }
 
 /** `1:05`, `1:02:03`. */
@@ -126,10 +122,9 @@ function etaText(done: number, total: number | undefined, perSecond: number): st
   return perSecond > 0 ? `ETA ${formatDuration(((total - done) / perSecond) * 1000)}` : "ETA -";
 }
 
-function skippedText({ groups, groupReasons }: ProgressSnapshot): string {
-  if (groups.skipped === 0) return "";
-  const reasons = [...groupReasons.keys()].join(", ");
-  return `${groups.skipped} skipped${reasons ? ` (${reasons})` : ""}`;
+function lostText({ groups, groupReasons }: ProgressSnapshot): string {
+  const lost = groups.skipped + groups.dropped;
+  return lost === 0 ? "" : `${lost} not used (${[...groupReasons.keys()].join(", ")})`;
 }
 
 function trainerText({ server }: ProgressSnapshot, total: number | undefined): string {

@@ -46,7 +46,7 @@ export function summaryText({
 
   const width = Math.max(...rows.map(([label]) => label.length)) + 2;
   const title = `${heading.envName} ${heading.verb} ${stopped ? "stopped" : "ended"} after ${formatDuration(snapshot.elapsedMs)}`;
-  return `${colors.bold(title)}\n${rows.map(([label, text]) => `  ${colors.dim(padText(label, width))}${text}\n`).join("")}`;
+  return `\n${colors.bold(title)}\n${rows.map(([label, text]) => `  ${colors.dim(padText(label, width))}${text}\n`).join("")}`;
 }
 
 /** `a x3, b x1`, the most frequent first. */

@@ -74,7 +74,7 @@ export async function runVerb({
   const heading: RunHeading = {
     verb,
     envName,
-    detail: `${serversText(servers)} · ${runDirectory}`,
+    detail: serversText(servers),
     total: typeof env.total_steps === "number" && env.total_steps >= 0 ? env.total_steps : undefined,
   };
   let result: VerbResult = { saved: [], metrics: {} };
@@ -84,7 +84,7 @@ export async function runVerb({
     const colors = makeColors(environment.allowsColor && io.stderr.isTTY === true);
     using view = openProgressView({ output: io.stderr, heading, progress, events, colors });
     using shutdown = new Shutdown({ onStage: (stage) => view.print(stageTexts[stage]) });
-    for (const notice of notices) view.print(notice);
+    for (const notice of [`Run directory: ${runDirectory}`, ...notices]) view.print(notice);
     try {
       await using services = openServices({ env, servers, runDirectory, logger, events, environment });
       const environmentOfRun = createEnvironment(envClass, { config: env, services });
@@ -152,6 +152,6 @@ function serversText(servers: ResolvedConfig["servers"]): string {
   const models = [...new Set(servers.map((server) => server.model_name))].join(", ");
   const [first] = servers;
   return servers.length === 1
-    ? `${models} at ${first?.base_url || "api.openai.com"}`
-    : `${servers.length} servers (${models})`;
+    ? `model ${models} at ${first?.base_url || "api.openai.com"}`
+    : `${servers.length} servers, model ${models}`;
 }
