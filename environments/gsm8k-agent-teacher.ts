@@ -140,13 +140,15 @@ export function slip(gold: string, seed: number): string {
   const value = Number.isFinite(number) ? number : 0;
   const decimals = Number.isFinite(number) ? (/\.(\d+)/.exec(gold)?.[1]?.length ?? 0) : 0;
   const unit = 10 ** -decimals;
-  const candidates = [value + unit, value - unit, value + 10 * unit, value * 2, value / 2, swapDigits(value)]
+  const numbers = [value + unit, value - unit, value + 10 * unit, value * 2, value / 2, swapDigits(value)];
+  const candidates = numbers
     .filter((candidate) => value < 0 || candidate >= 0)
-    .map((candidate) => candidate.toFixed(decimals))
-    .filter((candidate) => scoreNumericAnswer(gold, `\\boxed{${candidate}}`) === 0);
+    .map((candidate) => candidate.toFixed(decimals));
   // Another stream than the one that groups the steps.
-  const random = seededRandom(~seed);
-  return candidates[Math.floor(random() * candidates.length)] ?? (value + 7 * unit).toFixed(decimals);
+  const first = Math.floor(seededRandom(~seed)() * candidates.length);
+  const inTurn = [...candidates.slice(first), ...candidates.slice(0, first)];
+  const isWrong = (candidate: string) => scoreNumericAnswer(gold, `\\boxed{${candidate}}`) === 0;
+  return inTurn.find(isWrong) ?? (value + 7 * unit).toFixed(decimals);
 }
 
 /** 1234 -> 1243. */

@@ -3,14 +3,14 @@
  * Python evaluates. What is not plain arithmetic gives null, so whatever comes out is safe to run.
  *
  *   sum     = product (("+" | "-") product)*
- *   product = factor (("*" | "x" | "/" | nothing before a parenthesis) factor)*
+ *   product = factor (("*" | "x" | "/" | "//" | nothing before a parenthesis) factor)*
  *   factor  = ("+" | "-") factor | atom "%"*
  *   atom    = number | "(" sum ")"
  */
 export type Arithmetic = { python: string; value: number };
 
 const tokenPattern =
-  /\s*(?:(\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)|([-+*/()%])|([x×·])|([÷])|([−–]))/iy;
+  /\s*(?:(\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)|(\/\/|[-+*/()%])|([x×·])|([÷])|([−–]))/iy;
 const currency = /[$€£¥]/g;
 const maxDepth = 50;
 
@@ -78,14 +78,14 @@ class Parser {
       const right = this.#factor();
       left = right && {
         python: `${left.python} ${operator} ${right.python}`,
-        value: operator === "*" ? left.value * right.value : left.value / right.value,
+        value: multiply(operator, left.value, right.value),
       };
     }
     return left;
   }
 
   #timesOrOver(): string | undefined {
-    return this.#take("*", "/") ?? (this.#peek() === "(" ? "*" : undefined);
+    return this.#take("*", "/", "//") ?? (this.#peek() === "(" ? "*" : undefined);
   }
 
   #factor(): Arithmetic | null {
@@ -134,4 +134,9 @@ class Parser {
     this.#next += 1;
     return token;
   }
+}
+
+function multiply(operator: string, left: number, right: number): number {
+  if (operator === "*") return left * right;
+  return operator === "//" ? Math.floor(left / right) : left / right;
 }

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -36,14 +36,18 @@ async function playRollout(server: OpenAiServer, request: ChatRequest): Promise<
     const message = choices[0]!.message;
     messages.push(message);
     if (!message.tool_calls) return messages;
-    for (const { id } of message.tool_calls) messages.push({ role: "tool", tool_call_id: id, content: "84\n79\n" });
+    for (const { id } of message.tool_calls)
+      messages.push({ role: "tool", tool_call_id: id, content: "84\n79\n" });
   }
   throw new Error("the teacher never answered");
 }
 
 describe("over a real connection, by our own client", () => {
   test("rollouts of one task end right or wrong, evenly, and stay what they are over their turns", async () => {
-    await using practice = await startPracticeServer({ teacher, config: practiceConfig.parse({ error_rate: 0.5 }) });
+    await using practice = await startPracticeServer({
+      teacher,
+      config: practiceConfig.parse({ error_rate: 0.5 }),
+    });
     await using server = new OpenAiServer({ config: serverConfig.parse({ base_url: practice.url }) });
     const rollouts = await Promise.all(
       Array.from({ length: 8 }, () => playRollout(server, { messages: ask, tools: [python] })),
@@ -52,14 +56,21 @@ describe("over a real connection, by our own client", () => {
     expect(answers.every((answer) => /\\boxed\{\d+\}/.test(answer))).toBe(true);
     expect(answers.filter((answer) => answer.includes("\\boxed{79}"))).toHaveLength(4);
     const ids = rollouts.flatMap((messages) =>
-      messages.flatMap((message) => (message.role === "assistant" ? (message.tool_calls ?? []) : []).map(({ id }) => id)),
+      messages.flatMap((message) =>
+        (message.role === "assistant" ? (message.tool_calls ?? []) : []).map(({ id }) => id),
+      ),
     );
     expect(new Set(ids).size).toBe(ids.length);
   });
 
   test("n choices are n rollouts, and usage is counted", async () => {
-    await using practice = await startPracticeServer({ teacher, config: practiceConfig.parse({ error_rate: 0.5 }) });
-    await using server = new OpenAiServer({ config: serverConfig.parse({ base_url: practice.url, model_name: "m" }) });
+    await using practice = await startPracticeServer({
+      teacher,
+      config: practiceConfig.parse({ error_rate: 0.5 }),
+    });
+    await using server = new OpenAiServer({
+      config: serverConfig.parse({ base_url: practice.url, model_name: "m" }),
+    });
     const { choices, usage, model } = await server.complete({ messages: ask, n: 4 }, { signal: never });
     expect(choices.filter(({ message }) => message.content?.includes("\\boxed{79}"))).toHaveLength(2);
     expect(choices.map(({ finish_reason }) => finish_reason)).toEqual(["stop", "stop", "stop", "stop"]);
@@ -82,7 +93,9 @@ describe("requests", () => {
   test("health and models", async () => {
     await using app = createApp({ model_name: "teacher-1" });
     expect((await app.inject("/health")).json()).toEqual({ status: "ok" });
-    expect((await app.inject("/v1/models")).json().data).toMatchObject([{ id: "teacher-1", object: "model" }]);
+    expect((await app.inject("/v1/models")).json().data).toMatchObject([
+      { id: "teacher-1", object: "model" },
+    ]);
   });
 
   test.each([
@@ -114,10 +127,16 @@ describe("requests", () => {
 
   test("what Atropos' and OpenAI's clients send besides is taken", async () => {
     await using app = createApp();
-    const parts = [{ type: "text", text: question.slice(0, 20) }, { type: "text", text: question.slice(20) }];
+    const parts = [
+      { type: "text", text: question.slice(0, 20) },
+      { type: "text", text: question.slice(20) },
+    ];
     const response = await post(app, {
       model: "any",
-      messages: [{ role: "developer", content: "Be brief." }, { role: "user", content: parts }],
+      messages: [
+        { role: "developer", content: "Be brief." },
+        { role: "user", content: parts },
+      ],
       temperature: 1,
       n: null,
       max_tokens: null,
@@ -131,7 +150,10 @@ describe("requests", () => {
     await using app = createApp({ error_rate: 1 });
     const content = "There are 3 cats and 1,200 dogs. How many?";
     const { choices } = (await post(app, { messages: [{ role: "user", content }], tools: [python] })).json();
-    expect(choices[0]).toMatchObject({ finish_reason: "stop", message: { content: expect.stringContaining("don't know") } });
+    expect(choices[0]).toMatchObject({
+      finish_reason: "stop",
+      message: { content: expect.stringContaining("don't know") },
+    });
     expect(choices[0].message.content).toContain("\\boxed{1,200}");
   });
 
@@ -154,7 +176,11 @@ describe("requests", () => {
 
 describe("faults", () => {
   const statuses = async (config: object, count: number, now?: () => number) => {
-    await using app = createPracticeServer({ teacher, config: practiceConfig.parse(config), ...(now && { now }) });
+    await using app = createPracticeServer({
+      teacher,
+      config: practiceConfig.parse(config),
+      ...(now && { now }),
+    });
     const responses = [];
     for (let call = 0; call < count; call += 1) responses.push(await post(app, { messages: ask }));
     return responses;
@@ -162,8 +188,10 @@ describe("faults", () => {
 
   test("come at their rates, the same again for the same seed", async () => {
     const kinds = async (seed: number) => {
-      const responses = await statuses({ fail_rate: 0.3, malformed_rate: 0.2, seed }, 200);
-      return responses.map(({ statusCode, body }) => (statusCode === 200 && !body.includes("boxed") ? "bad" : statusCode));
+      const responses = await statuses({ fail_rate: 0.3, malformed_rate: 0.2, seed }, 100);
+      return responses.map(({ statusCode, body }) =>
+        statusCode === 200 && !body.includes("boxed") ? "bad" : statusCode,
+      );
     };
     const first = await kinds(5);
     const share = (kind: unknown) => first.filter((one) => one === kind).length / first.length;
@@ -175,10 +203,15 @@ describe("faults", () => {
   });
 
   test("every malformed answer is one to our client", async () => {
-    await using practice = await startPracticeServer({ teacher, config: practiceConfig.parse({ malformed_rate: 1 }) });
+    await using practice = await startPracticeServer({
+      teacher,
+      config: practiceConfig.parse({ malformed_rate: 1 }),
+    });
     await using server = new OpenAiServer({ config: serverConfig.parse({ base_url: practice.url }) });
     for (let call = 0; call < 8; call += 1) {
-      const failure = await server.complete({ messages: ask }, { signal: never }).catch((error: unknown) => error);
+      const failure = await server
+        .complete({ messages: ask }, { signal: never })
+        .catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: "INFERENCE_MALFORMED" });
     }
   });
@@ -212,9 +245,19 @@ describe("files and ports", () => {
       await server.complete({ messages: ask, n: 2 }, { signal: never });
       await server.complete({ messages: [], n: 1 }, { signal: never }).catch(() => undefined);
     }
-    const lines = (await readFile(logPath, "utf8")).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const lines = (await readFile(logPath, "utf8"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(lines).toMatchObject([
-      { task: 0, errs: [true, true], fault: null, status: 200, request: { n: 2 }, response: { choices: [{}, {}] } },
+      {
+        task: 0,
+        errs: [true, true],
+        fault: null,
+        status: 200,
+        request: { n: 2 },
+        response: { choices: [{}, {}] },
+      },
       { task: null, errs: null, fault: null, status: 400, response: { error: {} } },
     ]);
   });

@@ -17,6 +17,7 @@ test.each([
   ["-3+-4", "-3 + -4", -7],
   ["6÷2×5–1", "6 / 2 * 5 - 1", 14],
   ["€5 + £2", "5 + 2", 7],
+  ["7//2", "7 // 2", 3],
   ["((2))", "((2))", 2],
 ])("%s is %s in Python", (text, python, value) => {
   expect(toPythonArithmetic(text)).toEqual({ python, value: expect.closeTo(value) });
