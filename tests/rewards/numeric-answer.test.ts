@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isNumericAnswer, scoreNumericAnswer } from "../../rewards/index.ts";
+import { hasGsm8k, readGsm8k } from "../support/gsm8k-rows.ts";
 
 type Case = readonly [gold: string, completion: string];
 
@@ -59,6 +59,7 @@ describe("a completion with the gold number scores 1", () => {
     ["18", "\\[ \\boxed{ 18 } \\]"],
     ["18", "\\boxed{{18}}"],
     ["18", "\\boxed{\\boxed{18}}"],
+    ["18", "\\boxed{so \\boxed{18} of 20}"],
     ["18", "\\boxed{x = 18}"],
     ["18", "\\boxed{9 \\times 2 = 18}"],
     ["18", "\\boxed{18\\ \\mathrm{m}^2}"],
@@ -303,24 +304,18 @@ test("a long flood of anything is graded without stalling", () => {
     "a",
   ];
   for (const piece of pieces) {
-    const flood = piece.repeat(Math.ceil(400_000 / piece.length));
+    const flood = piece.repeat(Math.ceil(200_000 / piece.length));
     for (const text of [flood, `\\boxed{${flood}}`, `#### 1${flood}`, `#### ${flood}`]) {
       expect([0, 1]).toContain(scoreNumericAnswer("18", text));
     }
   }
 }, 60_000);
 
-const gsm8k = new URL("../../../shared/data/gsm8k/", import.meta.url);
-
-describe.skipIf(!existsSync(gsm8k))("GSM8K's 8,792 gold answers", () => {
-  const answers = ["train.jsonl", "test.jsonl"].flatMap((file) =>
-    readFileSync(new URL(file, gsm8k), "utf8")
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line): string => JSON.parse(line).answer),
-  );
+describe.skipIf(!hasGsm8k)("GSM8K's 8,792 gold answers", () => {
+  const readAnswers = () => [...readGsm8k("train"), ...readGsm8k("test")].map(({ answer }) => answer);
 
   test("score 1 against themselves, whole or as the bare number, in every common frame", () => {
+    const answers = readAnswers();
     expect(answers).toHaveLength(8_792);
     const missed = answers.filter((answer) => {
       const number = answer.slice(answer.indexOf("####") + 4).trim();
@@ -339,7 +334,7 @@ describe.skipIf(!existsSync(gsm8k))("GSM8K's 8,792 gold answers", () => {
   });
 
   test("score 0 against another number", () => {
-    const wronglyRight = answers.filter((answer) => {
+    const wronglyRight = readAnswers().filter((answer) => {
       const number = Number(answer.slice(answer.indexOf("####") + 4).replaceAll(",", ""));
       return [number + 1, number - 1, -number || 7, number + 0.5, number * 10 || 3].some((wrong) =>
         scoreNumericAnswer(answer, `#### ${wrong}`),
