@@ -14,10 +14,12 @@ export class Wakeup {
     if (!this.#pending && !signal.aborted && timeoutMs > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = Number.isFinite(timeoutMs) ? setTimeout(resolve, timeoutMs) : undefined;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const onAbort = () => resolve();
+      signal.addEventListener("abort", onAbort);
       this.#wake = resolve;
       await promise;
       this.#wake = undefined;
+      signal.removeEventListener("abort", onAbort);
       clearTimeout(timer);
     }
     this.#pending = false;
