@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
 import { Gsm8kTeacher, readGsm8kProblems } from "../../environments/gsm8k-agent-teacher.ts";
+import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { type PracticeConfig, practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { Shutdown } from "./shutdown.ts";
 
-type PlainFlags = { dataset: string[]; host: string; port: number; log?: string };
+type PlainFlags = { dataset?: string[]; host: string; port: number; log?: string };
 
 /** The subcommand, to be mounted. It runs until SIGINT or SIGTERM and prints one line with its URL. */
 export function practiceServerCommand(io: CliIo = processIo()): Command {
@@ -20,25 +21,29 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
     })
-    .addOption(
-      new Option(
-        "--dataset <path>",
-        "JSONL or parquet file of GSM8K rows (question, answer); may be repeated",
-      )
-        .argParser((path: string, earlier: string[] | undefined) => [...(earlier ?? []), path])
-        .makeOptionMandatory(),
+    .option(
+      "--dataset <path>",
+      "JSONL or parquet file of GSM8K rows (question, answer); may be repeated (default: the problems that ship)",
+      (path: string, earlier: string[] | undefined) => [...(earlier ?? []), path],
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 9001)
     .option("--log <file>", "JSONL file that gets each request and its answer; an existing one is replaced");
   for (const flag of configFlags()) command.addOption(flag);
   return command.action(async (flags: PlainFlags & Record<string, unknown>) => {
-    const { dataset, host, port, log } = flags;
+    const { dataset = Object.values(bundledProblems), host, port, log } = flags;
     await servePractice({ dataset, host, port, log, config: readConfig(flags), io });
   });
 }
 
-type ServeOptions = Omit<PlainFlags, "log"> & { log: string | undefined; config: PracticeConfig; io: CliIo };
+type ServeOptions = {
+  dataset: readonly string[];
+  host: string;
+  port: number;
+  log: string | undefined;
+  config: PracticeConfig;
+  io: CliIo;
+};
 
 async function servePractice({ dataset, host, port, log, config, io }: ServeOptions): Promise<void> {
   using shutdown = new Shutdown({ onStage: () => undefined });

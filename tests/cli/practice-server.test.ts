@@ -1,0 +1,55 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { processIo } from "../../src/cli/cli-io.ts";
+import { practiceServerCommand } from "../../src/cli/practice-server.ts";
+import { OpenAiServer } from "../../src/inference/openai-server.ts";
+import { serverConfig } from "../../src/inference/server-config.ts";
+import { RunningCli } from "./run-cli.ts";
+
+const never = new AbortController().signal;
+
+describe("environment practice-server", () => {
+  let cwd: string;
+  beforeAll(async () => {
+    cwd = await mkdtemp(join(tmpdir(), "practice-cli-"));
+  });
+  afterAll(() => rm(cwd, { recursive: true }));
+
+  test("prints its URL, plays the problems that ship, logs, refuses its port to another, and stops on Ctrl-C", async () => {
+    await using cli = new RunningCli(
+      ["practice-server", "--port", "0", "--error-rate", "1", "--log", "played.jsonl"],
+      { cwd },
+    );
+    const [, url = "", port = ""] = await cli.says(
+      /ready: (http:\/\/127\.0\.0\.1:(\d+)\/v1) \(80 problems\)\n/,
+    );
+    await using server = new OpenAiServer({ config: serverConfig.parse({ base_url: url }) });
+    const content =
+      "Ines buys 4 notebooks for $3 each and 6 pens for $1.50 each. She pays with a $50 bill. How many dollars does she get back?";
+    const { choices } = await server.complete({ messages: [{ role: "user", content }] }, { signal: never });
+    expect(choices[0]?.message.content).toMatch(/\\boxed\{(?!29\})/);
+
+    await using second = new RunningCli(["practice-server", "--port", port], { cwd });
+    expect(await second.end()).toMatchObject({ code: 1, stderr: expect.stringContaining(`Port ${port}`) });
+
+    cli.signal("SIGINT");
+    expect(await cli.end()).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(await readFile(join(cwd, "played.jsonl"), "utf8"))).toMatchObject({
+      status: 200,
+      errs: [true],
+    });
+  });
+
+  test.each([
+    [["--error-rate", "1.5"], /^--error-rate: /],
+    [["--latency-ms", "soon"], /--latency-ms.*Expected a number/],
+    [["--port", "70000"], /--port.*0 to 65535/],
+    [["--dataset", "nowhere.jsonl"], /nowhere\.jsonl: there is no such file/],
+  ])("%j is refused", async (flags, message) => {
+    const silent = { write: () => true };
+    const command = practiceServerCommand({ ...processIo(), stdout: silent, stderr: silent });
+    await expect(command.parseAsync(flags, { from: "user" })).rejects.toThrow(message);
+  });
+});
