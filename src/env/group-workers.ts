@@ -10,7 +10,7 @@ import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { BaseEnv } from "./base-env.ts";
 import { Cancellation, cancelledBy } from "./cancellation.ts";
 import { deriveSeed } from "./derive-seed.ts";
-import type { GroupFailure, GroupResult } from "./group.ts";
+import type { GroupContext, GroupFailure } from "./group.ts";
 import { type GroupRules, judgeGroup } from "./group-rules.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -28,6 +28,9 @@ export type GroupWorkersOptions<Item> = {
 };
 
 type Task<Item> = { item: Item; itemNumber: number; attempt: number };
+
+/** null = the environment's postprocessing dropped it. */
+type CollectedGroup = { kind: "collected"; group: ScoredGroup | null };
 
 type GroupEnd = "sent" | "written" | "skipped" | "dropped";
 
@@ -117,8 +120,8 @@ export class GroupWorkers<Item> {
 
     this.#failuresInARow = 0;
     this.#pauses = 0;
-    const group = await env.postprocessGroup(result.group, task.item);
-    if (group === null) return this.#end(groupId, result.group.scores, "skipped", "postprocess");
+    const { group } = result;
+    if (group === null) return this.#end(groupId, [], "skipped", "postprocess");
     const verdict = judgeGroup(group, rules());
     if (!verdict.fit) {
       env.services.logger.info({ groupId, ...verdict }, "group-skipped");
@@ -130,23 +133,28 @@ export class GroupWorkers<Item> {
   }
 
   /** null = the group was cancelled, and what follows from that is done. */
-  async #collect(task: Task<Item>, groupId: string): Promise<GroupResult | null> {
+  async #collect(task: Task<Item>, groupId: string): Promise<CollectedGroup | GroupFailure | null> {
     const { env, rules, abort } = this.#options;
     const { worker_timeout: timeoutSeconds, seed } = env.config;
     const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : Number.POSITIVE_INFINITY;
     const timeout = new AbortController();
     const timer = setTimeoutIfFinite(() => timeout.abort(new Cancellation("timeout")), timeoutMs);
     const signal = AbortSignal.any([abort, timeout.signal]);
+    const context: GroupContext = {
+      groupId,
+      seed: deriveSeed(seed, "group", task.itemNumber, task.attempt),
+      signal,
+      deadlineMs: Date.now() + timeoutMs,
+      logger: env.services.logger.child({ groupId }),
+      maxTokenLength: rules().maxTokenLength,
+    };
+    const collect = async (): Promise<CollectedGroup | GroupFailure> => {
+      const result = await env.collectGroup(task.item, context);
+      if (result.kind === "failed") return result;
+      return { kind: "collected", group: await env.postprocessGroup(result.group, task.item) };
+    };
     try {
-      const collecting = env.collectGroup(task.item, {
-        groupId,
-        seed: deriveSeed(seed, "group", task.itemNumber, task.attempt),
-        signal,
-        deadlineMs: Date.now() + timeoutMs,
-        logger: env.services.logger.child({ groupId }),
-        maxTokenLength: rules().maxTokenLength,
-      });
-      return await untilAborted(collecting, signal);
+      return await untilAborted(collect(), signal);
     } catch (thrown) {
       if (abort.aborted) {
         this.#end(groupId, [], "dropped", cancelledBy(abort));
@@ -164,7 +172,7 @@ export class GroupWorkers<Item> {
       const error =
         thrown instanceof LachesisError
           ? thrown
-          : new LachesisError("ENV_FAILED", `collectGroup of ${env.name}: ${messageOf(thrown)}`, {
+          : new LachesisError("ENV_FAILED", `${env.name}, item ${task.itemNumber}: ${messageOf(thrown)}`, {
               cause: thrown,
               retryable: true,
             });

@@ -154,7 +154,7 @@ describe("GroupWorkers", () => {
     await t.runDry();
     expect(t.ends).toMatchObject([{ result: "dropped", reason: "environment failed" }]);
     expect(notices).toMatchObject([
-      { code: "ENV_FAILED", message: expect.stringContaining("collectGroup of numbers") },
+      { code: "ENV_FAILED", message: expect.stringContaining("numbers, item 0: no such row") },
     ]);
   });
 
