@@ -5,14 +5,15 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { Readable, Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { isSupervisable, supervisorCommand } from "../supervisor/supervisor-command.ts";
+import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
-import { HostProcess } from "./host-process.ts";
+import { HostProcess, sendAll } from "./host-process.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { PythonRuntime } from "./python-runtime.ts";
@@ -127,16 +128,17 @@ export class BubblewrapLauncher implements SandboxLauncher {
     });
     const directories = descriptors.map(({ fd }) => fd);
     const child = spawn(bwrap_path, ["--args", String(argumentsFd), "--", ...supervisor], {
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe", ...directories],
+      stdio: ["pipe", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe", ...directories],
       env: { PATH: hostPath },
       cwd: "/",
       // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
       detached: true,
       ...(isRoot() ? { uid: run_as_uid, gid: run_as_uid } : {}),
     });
-    send(child.stdio[argumentsFd], profile.map((argument) => `${argument}\0`).join(""));
-    send(child.stdio[passwdFd], passwdFile);
-    send(child.stdio[groupFd], groupFile);
+    sendAll(child.stdin, supervisorSource);
+    sendAll(child.stdio[argumentsFd], profile.map((argument) => `${argument}\0`).join(""));
+    sendAll(child.stdio[passwdFd], passwdFile);
+    sendAll(child.stdio[groupFd], groupFile);
     return child;
   }
 
@@ -185,13 +187,6 @@ async function readChildPid(stream: unknown): Promise<number | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function send(stream: unknown, text: string): void {
-  if (!(stream instanceof Writable)) return;
-  // A bubblewrap that failed early no longer reads; its exit tells why.
-  stream.on("error", () => {});
-  stream.end(text);
 }
 
 function killHard(pid: number): void {

@@ -1,5 +1,6 @@
 /** A child process of this host as one that may be waited for, with the end of what it wrote to stderr. */
 import type { ChildProcess } from "node:child_process";
+import { Writable } from "node:stream";
 import { CappedOutput } from "../capped-output.ts";
 
 const complaintLimitBytes = 4_096;
@@ -31,4 +32,12 @@ export class HostProcess {
   get complaint(): string {
     return this.#complaint.bytes().toString().trim();
   }
+}
+
+/** Writes everything to one of a child's pipes and ends it. */
+export function sendAll(stream: unknown, text: string): void {
+  if (!(stream instanceof Writable)) return;
+  // A child that failed early no longer reads; its exit tells why.
+  stream.on("error", () => {});
+  stream.end(text);
 }

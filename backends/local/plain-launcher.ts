@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { supervisorCommand } from "../supervisor/supervisor-command.ts";
-import { HostProcess } from "./host-process.ts";
+import { supervisorSource } from "../supervisor/supervisor-source.ts";
+import { HostProcess, sendAll } from "./host-process.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { PythonRuntime } from "./python-runtime.ts";
@@ -48,11 +49,12 @@ export class PlainLauncher implements SandboxLauncher {
     });
     const mark = directory;
     const child = spawn(program, commandArguments, {
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      stdio: ["pipe", "ignore", "pipe", "pipe"],
       env: { PATH: systemPath },
       cwd: "/",
       detached: true,
     });
+    sendAll(child.stdin, supervisorSource);
     const host = new HostProcess(child);
     const demolish = async () => {
       // The supervisor saw its control socket close; it kills all that is below it and leaves.

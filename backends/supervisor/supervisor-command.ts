@@ -1,5 +1,4 @@
 /** The command line of a supervisor. System call numbers come from here because plain Perl does not know them. */
-import { supervisorSource } from "./supervisor-source.ts";
 
 /** Limits of every single process a supervisor starts. */
 export type ProcessLimits = {
@@ -35,6 +34,10 @@ export type SupervisorCommandOptions = {
   doomedDirectory?: string;
 };
 
+/**
+ * The command line; whoever runs it writes `supervisorSource` to its stdin and ends that. (As an argument, the
+ * program would fill every process listing.)
+ */
 export function supervisorCommand(options: SupervisorCommandOptions): [string, ...string[]] {
   const { controlFd, limits, doomedDirectory = "" } = options;
   const calls = systemCallsByArchitecture[process.arch] ?? { setsid: 0, prctl: 0, prlimit: 0 };
@@ -47,5 +50,5 @@ export function supervisorCommand(options: SupervisorCommandOptions): [string, .
   if (limits.processes !== undefined) limitPairs.push([resource.processes, limits.processes]);
   const numbers = [controlFd, calls.setsid, calls.prctl, calls.prlimit].map(String);
   const pairs = calls.prlimit === 0 ? [] : limitPairs.map(([name, value]) => `${name}:${value}`);
-  return ["perl", "-e", supervisorSource, doomedDirectory, ...numbers, ...pairs];
+  return ["perl", "-", doomedDirectory, ...numbers, ...pairs];
 }

@@ -11,7 +11,7 @@
  * - Between the supervisor and each command stands a keeper, a child subreaper: whatever the command starts
  *   stays below its keeper, daemons too, so a whole tree can be found and killed. The keeper leaves last;
  *   the end of its report pipe means that the tree is gone.
- * - A command that kills its keeper loses its tree: what falls to the supervisor itself is killed.
+ * - What loses its keeper falls to the supervisor and is killed: a command cannot gain by killing its keeper.
  * - Nothing is buffered beyond the windows: output is read only as far as the host granted credit.
  * - The host gone (end of the control socket) means: kill all, remove the directory it was given, leave.
  *
@@ -32,6 +32,7 @@ process_control($DUMPABLE, 0);
 process_control($SUBREAPER, 1);
 process_control($NO_NEW_PRIVS, 1);
 open(my $control, '+<&=', $control_fd) or exit 70;
+close_inherited();
 fcntl($control, $SET_FD, 1);
 fcntl($control, $SET_FL, fcntl($control, $GET_FL, 0) | $NONBLOCK);
 $SIG{PIPE} = 'IGNORE';
@@ -40,6 +41,16 @@ $SIG{$_} = 'IGNORE' for qw(HUP INT TERM QUIT USR1 USR2 ALRM);
 
 my ($inbox, $outbox) = ('', '');
 my %jobs;
+
+# What the host had open without close-on-exec has come down here: no command may inherit it.
+sub close_inherited {
+  opendir(my $descriptors, '/proc/self/fd') or return;
+  my @open = grep { /^\d+$/ && $_ > 2 && $_ != $control_fd } readdir $descriptors;
+  closedir $descriptors;
+  for my $descriptor (@open) {
+    if (open(my $inherited, '<&=', $descriptor)) { close $inherited }
+  }
+}
 
 sub reply { $outbox .= pack('CNN', $_[0], $_[1], length $_[2]) . $_[2] }
 sub nonblocking { fcntl($_[0], $SET_FL, fcntl($_[0], $GET_FL, 0) | $NONBLOCK) }
@@ -92,7 +103,7 @@ sub keep {
   my $main = fork;
   if (!defined $main) {
     syswrite $ends->[2], "cannot start $argv->[0]: $!\n";
-    syswrite $report, 'S' . 'X' . pack('n', 126 << 8);
+    syswrite $report, pack('n', 126 << 8);
     exit 0;
   }
   if (!$main) {
@@ -114,9 +125,8 @@ sub keep {
   }
   @$ends = ();
   open(STDIN, '<', '/dev/null');
-  syswrite $report, 'S';
   while ((my $pid = waitpid(-1, 0)) > 0) {
-    syswrite $report, 'X' . pack('n', $?) if $pid == $main;
+    syswrite $report, pack('n', $?) if $pid == $main;
   }
   exit 0;
 }
@@ -148,7 +158,7 @@ sub start {
   }
   nonblocking($_) for grep { $_ } @host, $told;
   $jobs{$id} = {
-    keeper => $pid, told => $told, heard => '', stdin => $host[0], input => '', ended => 0,
+    keeper => $pid, told => $told, stdin => $host[0], input => '', ended => 0,
     streams => [map { { type => $_->[0], pipe => $_->[1], credit => 0, live => 1, rest => $PIPE_MAX } }
       [$STDOUT, $host[1]], [$STDERR, $host[2]]],
   };
@@ -206,13 +216,9 @@ sub settle {
 
 sub hear {
   my ($id, $job) = @_;
-  my $count = sysread $job->{told}, $job->{heard}, 64, length $job->{heard};
+  my $count = sysread $job->{told}, my $report, 2;
   if ($count) {
-    if ($job->{heard} =~ s/^S//) {
-      $job->{started} = 1;
-      kill_below($job->{keeper}, {}) if $job->{killed};
-    }
-    $job->{status} = unpack('n', $1) if $job->{heard} =~ s/^X(..)//s;
+    $job->{status} = unpack('n', $report);
   } elsif (defined $count || ($! != $AGAIN && $! != $INTR)) {
     delete $job->{told};
     if (!defined $job->{status}) {
@@ -256,8 +262,9 @@ sub obey {
     my ($which, $count) = unpack('CN', $payload);
     $job->{streams}[$which]{credit} += $count;
   } elsif ($type == $KILL) {
-    $job->{killed} = 1;
-    kill_below($job->{keeper}, {}) if $job->{started} && $job->{told};
+    return if !$job->{told};
+    kill_below($job->{keeper}, {});
+    kill 'KILL', $job->{keeper};
   }
 }
 

@@ -42,14 +42,20 @@ describe.skipIf(bubblewrapSkipReason !== undefined)(title, () => {
     const [stdout, stderr] = [Buffer.from(result.stdout).toString(), Buffer.from(result.stderr).toString()];
     return { exitCode: result.exitCode, stdout, stderr, all: stdout + stderr, timedOut: result.timedOut };
   };
-  const python = (code: string) => run(`cat > /tmp/attack.py <<'PY'\n${code}\nPY\npython3 -I -S -B /tmp/attack.py`);
-  const expectUsable = async () => expect(await run("echo usable")).toMatchObject({ exitCode: 0, stdout: "usable\n" });
+  const python = (code: string) =>
+    run(`cat > /tmp/attack.py <<'PY'\n${code}\nPY\npython3 -I -S -B /tmp/attack.py`);
+  const expectUsable = async () =>
+    expect(await run("echo usable")).toMatchObject({ exitCode: 0, stdout: "usable\n" });
 
   describe("the host's files", () => {
     test("nothing of the host but its programs can be seen", async () => {
-      const { stdout } = await run(`ls / | sort | tr '\\n' ' '; ls -A /etc | sort | tr '\\n' ' '; ls -A /workspace /tmp`);
-      expect(stdout).toMatch(/^bin dev etc lib (lib32 )?(lib64 )?(libx32 )?proc (sbin )?tmp usr var workspace /);
-      expect(stdout).toContain("alternatives group ld.so.cache passwd \n");
+      const { stdout } = await run(
+        `ls / | sort | tr '\\n' ' '; ls -A /etc | sort | tr '\\n' ' '; ls -A /workspace; ls -A /tmp`,
+      );
+      expect(stdout).toMatch(
+        /^bin dev etc lib (lib32 )?(lib64 )?(libx32 )?proc (sbin )?tmp usr var workspace /,
+      );
+      expect(stdout).toMatch(/workspace alternatives group ld.so.cache passwd $/);
       for (const path of ["/etc/shadow", "/root", "/home", repository, process.execPath]) {
         if (!path.startsWith("/usr/")) expect((await run(`ls -d '${path}'`)).exitCode, path).toBe(2);
       }
@@ -57,7 +63,9 @@ describe.skipIf(bubblewrapSkipReason !== undefined)(title, () => {
 
     test("programs and the root directory cannot be written", async () => {
       for (const path of ["/usr/x", "/bin/x", "/x", "/etc/x", "/dev/x", "/proc/sys/kernel/hostname"]) {
-        expect((await run(`echo x > ${path}`)).stderr, path).toMatch(/Read-only file system|Permission denied/);
+        expect((await run(`echo x > ${path}`)).stderr, path).toMatch(
+          /Read-only file system|Permission denied/,
+        );
       }
       expect((await run("echo x >> /etc/passwd")).exitCode).not.toBe(0);
     });
@@ -69,17 +77,25 @@ describe.skipIf(bubblewrapSkipReason !== undefined)(title, () => {
     });
 
     test("a set-user-id file gives nobody anything", async () => {
-      const { stdout } = await run("cp /usr/bin/id own-id; chmod 4755 own-id; ./own-id -u; grep NoNewPrivs /proc/self/status");
+      const { stdout } = await run(
+        "cp /usr/bin/id own-id; chmod 4755 own-id; ./own-id -u; grep NoNewPrivs /proc/self/status",
+      );
       expect(stdout).toBe("1000\nNoNewPrivs:\t1\n");
       const uids = listDescendants()
         .filter(({ command }) => command === "supervisor")
-        .map(({ pid }) => spawnSync("ps", ["-o", "uid=", "-p", String(pid)]).stdout.toString().trim());
+        .map(({ pid }) =>
+          spawnSync("ps", ["-o", "uid=", "-p", String(pid)])
+            .stdout.toString()
+            .trim(),
+        );
       expect(uids).toEqual([String(process.getuid?.() === 0 ? runAsUid : process.getuid?.())]);
     });
 
     test("links do not lead the host's reads and writes out of the sandbox", async () => {
       await run(`ln -s /etc/shadow shadow; ln -s ${repository} repository; ln -s / root`);
-      await expect(sandbox.readFile("shadow", { signal })).rejects.toMatchObject({ code: "SANDBOX_FILE_NOT_FOUND" });
+      await expect(sandbox.readFile("shadow", { signal })).rejects.toMatchObject({
+        code: "SANDBOX_FILE_NOT_FOUND",
+      });
       await expect(sandbox.readFile("repository/package.json", { signal })).rejects.toMatchObject({
         code: "SANDBOX_FILE_NOT_FOUND",
       });
@@ -99,25 +115,25 @@ describe.skipIf(bubblewrapSkipReason !== undefined)(title, () => {
   describe("other processes", () => {
     test("no environment, command line or process of the host can be seen", async () => {
       process.env.LACHESIS_TEST_SECRET = "s3cret-of-the-host";
-      const second = await backend.create({ rolloutId: "second", signal });
+      await using second = await backend.create({ rolloutId: "second", signal });
       await second.spawn({ argv: ["sleep", "4321.5"] }, { signal });
       delete process.env.LACHESIS_TEST_SECRET;
-      const { stdout } = await run("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -d /proc/[0-9]*");
+      const { stdout } = await run("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' ' '");
       expect(stdout).not.toMatch(/s3cret|4321|node|bwrap|\/root|\/work\//);
-      expect(stdout.match(/\/proc\/\d+/g)?.length).toBeLessThan(8);
-      await second[Symbol.asyncDispose]();
+      expect(Number((await run("ls -d /proc/[0-9]* | wc -l")).stdout)).toBeLessThan(7);
     });
 
-    test.each(["kill -9 -1", "kill -9 1; kill -9 $PPID", "kill -STOP -1", "kill -TERM 1 $PPID; kill -INT -1"])(
-      "%s reaches nothing outside, and the sandbox goes on",
-      async (attack) => {
-        const bystander = await backend.create({ rolloutId: "bystander", signal });
-        await run(`${attack}; sleep 0.1`, 3_000);
-        await expectUsable();
-        expect((await bystander.exec({ argv: ["true"] }, { timeoutMs: 9_000, signal })).exitCode).toBe(0);
-        await bystander[Symbol.asyncDispose]();
-      },
-    );
+    test.each([
+      "kill -9 -1",
+      "kill -9 1; kill -9 $PPID",
+      "kill -STOP -1",
+      "kill -TERM 1 $PPID; kill -INT -1",
+    ])("%s reaches nothing outside, and the sandbox goes on", async (attack) => {
+      await using bystander = await backend.create({ rolloutId: "bystander", signal });
+      await run(`${attack}; sleep 0.1`, 3_000);
+      await expectUsable();
+      expect((await bystander.exec({ argv: ["true"] }, { timeoutMs: 9_000, signal })).exitCode).toBe(0);
+    });
 
     test("a command that kills its keeper is reported killed, and nothing of it stays", async () => {
       const result = await run("setsid sleep 4322.5 & sleep 0.05; kill -9 $PPID; sleep 4322.5");
@@ -146,14 +162,14 @@ for pid in (1, os.getppid(), int(open("/proc/%d/stat" % os.getppid()).read().spl
     test("a command inherits no descriptor of the machinery, and has no terminal to type into", async () => {
       const { stdout } = await python(`
 import fcntl, os
-print(sorted(os.listdir("/proc/self/fd"))[:3], len(os.listdir("/proc/self/fd")))
 try:
     fcntl.ioctl(os.open("/dev/tty", os.O_RDWR), 0x5412, b"x")
     print("typed")
 except OSError as error:
     print("refused")
 `);
-      expect(stdout).toBe("['0', '1', '2'] 4\nrefused\n");
+      expect(stdout).toBe("refused\n");
+      expect((await run("ls /proc/self/fd | tr '\\n' ' '")).stdout).toBe("0 1 2 3 ");
     });
   });
 
@@ -181,7 +197,10 @@ except OSError as error:
 
   describe("resources", () => {
     test("a fork bomb stops at the limit and dies by the timeout", async () => {
-      const bomb = run("bomb() { bomb | bomb & }; bomb; sleep 0.4; ls -d /proc/[0-9]* | wc -l; sleep 60", 2_000);
+      const bomb = run(
+        "bomb() { bomb | bomb & }; bomb; sleep 0.4; ls -d /proc/[0-9]* | wc -l; sleep 60",
+        2_000,
+      );
       let most = 0;
       const watch = setInterval(() => {
         most = Math.max(most, listDescendants().length);
@@ -194,7 +213,9 @@ except OSError as error:
     });
 
     test("a memory bomb meets its limit", async () => {
-      expect((await python("blocks = [bytearray(10**7) for _ in range(1000)]")).stderr).toContain("MemoryError");
+      expect((await python("blocks = [bytearray(10**7) for _ in range(1000)]")).stderr).toContain(
+        "MemoryError",
+      );
       await expectUsable();
     });
 

@@ -12,7 +12,7 @@ export const bubblewrapSkipReason: string | undefined = (() => {
   return probe.status === 0 ? undefined : `bubblewrap does not work here: ${probe.stderr}`;
 })();
 
-const isSandboxCommand = (command: string) => /^(supervisor|perl -e|\S*bwrap --args)/.test(command);
+const isSandboxCommand = (command: string) => /^(supervisor|perl - |\S*bwrap --args)/.test(command);
 
 /** No process of a sandbox below this one, none that lost its parent, no directory of ours. */
 export async function expectNoSandboxLeft(): Promise<void> {
