@@ -12,6 +12,8 @@ const inflate = promisify(gunzip);
 const deflate = promisify(gzip);
 
 const COMPRESS_FROM_BYTES = 1000;
+/** Inflating in few large steps keeps the work off the main thread. */
+const LARGEST_CHUNK_BYTES = 1024 * 1024;
 
 /** Puts the inflated bytes in place of a compressed body; the answer to give when that fails. */
 export async function inflateBody(
@@ -22,7 +24,8 @@ export async function inflateBody(
   if (!/gzip/i.test(encoding) || !Buffer.isBuffer(request.body) || request.body.length === 0)
     return undefined;
   try {
-    request.body = await inflate(request.body, { maxOutputLength: maxInflatedBytes });
+    const chunkSize = Math.min(LARGEST_CHUNK_BYTES, constants.Z_DEFAULT_CHUNK + 4 * request.body.length);
+    request.body = await inflate(request.body, { maxOutputLength: maxInflatedBytes, chunkSize });
     return undefined;
   } catch (error) {
     if (error instanceof RangeError)

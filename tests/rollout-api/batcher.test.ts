@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { findGroupsSummingTo, formBatch, formBatchWithMinimums } from "../../src/rollout-api/batcher.ts";
@@ -76,5 +77,108 @@ describe("the recorded decisions of the original", () => {
       const batch = formBatchWithMinimums({ queue, largestGroup: largest(sizes), batchSize, minimums });
       expect({ vector, ...outcomeOf(queue, batch) }).toEqual({ vector, taken, remaining });
     }
+  });
+});
+
+const sizes = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 24 });
+const batchSize = fc.integer({ min: 1, max: 40 });
+
+function sumOf(groups: readonly { sequences: number }[]): number {
+  return groups.reduce((sum, { sequences }) => sum + sequences, 0);
+}
+
+describe("for any queue", () => {
+  test("found groups are distinct, ascending, and add up to the target; none means none exist", () => {
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 30 }), (sizesOfGroups, target) => {
+        const found = findGroupsSummingTo(target, sizesOfGroups);
+        expect(found).toEqual([...new Set(found)].sort((a, b) => a - b));
+        const reachable = new Set([0]);
+        for (const size of sizesOfGroups) for (const sum of [...reachable]) reachable.add(sum + size);
+        const sum = found.reduce((total, index) => total + (sizesOfGroups[index] ?? 0), 0);
+        expect(sum).toBe(reachable.has(target) ? target : 0);
+      }),
+    );
+  });
+
+  test("a batch holds exactly the batch size and takes no group twice", () => {
+    fc.assert(
+      fc.property(sizes, batchSize, (sizesOfGroups, size) => {
+        const queue = queueOf(sizesOfGroups);
+        const batch = formBatch({ queue, largestGroup: largest(sizesOfGroups), batchSize: size });
+        if (batch === null) return;
+        expect(sumOf(batch)).toBe(size);
+        expect(new Set(batch).size).toBe(batch.length);
+        expect(queue).toEqual(expect.arrayContaining(batch));
+      }),
+    );
+  });
+
+  test("groups of one size leave in the order in which they came", () => {
+    fc.assert(
+      fc.property(sizes, batchSize, (sizesOfGroups, size) => {
+        const batch = formBatch({
+          queue: queueOf(sizesOfGroups),
+          largestGroup: largest(sizesOfGroups),
+          batchSize: size,
+        });
+        for (const sequences of new Set(sizesOfGroups)) {
+          const taken = (batch ?? [])
+            .filter((group) => group.sequences === sequences)
+            .map(({ index }) => index);
+          const oldest = queueOf(sizesOfGroups).filter((group) => group.sequences === sequences);
+          expect(taken).toEqual(oldest.slice(0, taken.length).map(({ index }) => index));
+        }
+      }),
+    );
+  });
+
+  test("a queue of one size drains to less than a batch, nothing lost and nothing doubled", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 0, max: 60 }),
+        fc.integer({ min: 1, max: 8 }),
+        (sequences, count, groupsPerBatch) => {
+          let queue = queueOf(Array.from({ length: count }, () => sequences));
+          const served: number[] = [];
+          for (;;) {
+            const batch = formBatch({
+              queue,
+              largestGroup: sequences,
+              batchSize: sequences * groupsPerBatch,
+            });
+            if (batch === null) break;
+            served.push(...batch.map(({ index }) => index));
+            queue = queue.filter((group) => !batch.includes(group));
+          }
+          expect(queue.length).toBe(count % groupsPerBatch);
+          expect([...served, ...queue.map(({ index }) => index)]).toEqual(
+            Array.from({ length: count }, (_, i) => i),
+          );
+        },
+      ),
+    );
+  });
+
+  test("a batch with minimum shares is exact too, and takes no group without an environment", () => {
+    const envs = fc.array(fc.constantFrom(0, 1, 2, null), { minLength: 24, maxLength: 24 });
+    const shares = fc.array(fc.double({ min: 0, max: 0.33, noNaN: true }), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(sizes, envs, shares, batchSize, (sizesOfGroups, envIds, sharesOfEnvs, size) => {
+        const minimums = sharesOfEnvs.map((share, envId) => ({ envId, share }));
+        const queue = queueOf(sizesOfGroups, envIds);
+        const batch = formBatchWithMinimums({
+          queue,
+          largestGroup: largest(sizesOfGroups),
+          batchSize: size,
+          minimums,
+        });
+        if (batch === null) return;
+        expect(sumOf(batch)).toBe(size);
+        expect(new Set(batch).size).toBe(batch.length);
+        expect(batch.filter(({ envId }) => envId === null)).toEqual([]);
+      }),
+    );
   });
 });

@@ -16,7 +16,9 @@ const reset = {
 describe.each(["curated", "random"])("the %s record", async (name) => {
   const scenarios = await readRecordedScenarios(`rollout-api/atropos-exchanges-${name}.json.gz`);
 
-  test(`${scenarios.length} scenarios are answered byte for byte as the original did`, async () => {
+  test(`${scenarios.length} scenarios are answered byte for byte as the original did`, {
+    timeout: 120_000,
+  }, async () => {
     await using shared = await startRolloutServer();
     for (const scenario of scenarios) {
       await using own = scenario.fresh ? await startRolloutServer() : undefined;

@@ -168,7 +168,9 @@ class Parser {
     if (letter === undefined) return this.#fail("Unterminated string starting at", stringBegin);
     if (letter === "u") {
       const digits = this.#text.slice(this.#at + 1, this.#at + 5);
-      if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#fail("Invalid \\uXXXX escape");
+      // An escape that ends the text is told as broken too, before the missing quote is.
+      const isLast = this.#at + 5 >= this.#text.length;
+      if (isLast || !/^[0-9a-fA-F]{4}$/.test(digits)) this.#fail("Invalid \\uXXXX escape");
       this.#at += 5;
       return String.fromCharCode(Number.parseInt(digits, 16));
     }

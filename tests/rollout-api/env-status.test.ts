@@ -1,0 +1,99 @@
+/** GET /status-env's arithmetic: as recorded from the original, and where the original crashed. */
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { computeEnvStatus, type RunEnv } from "../../src/rollout-api/env-status.ts";
+import { GroupSizes } from "../../src/rollout-api/group-sizes.ts";
+import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import { encodedGroup, envRequest, startRun } from "../support/encoded-group.ts";
+import { readGzipFixture } from "../support/gzip-fixture.ts";
+
+const scenarios = z
+  .array(
+    z.object({
+      batch_size: z.int(),
+      envs: z.array(
+        z.object({
+          max_token_length: z.int(),
+          weight: z.number(),
+          group_size: z.int(),
+          min_batch_allocation: z.number().nullable(),
+        }),
+      ),
+      disconnected: z.array(z.int()),
+      /** Sequences, environment. */
+      posts: z.array(z.tuple([z.int(), z.int().nullable()])),
+      status_env: z.array(z.record(z.string(), z.number())),
+    }),
+  )
+  .parse(await readGzipFixture("rollout-api/atropos-status-env-vectors.json.gz"));
+
+test(`${scenarios.length} recorded scenarios come out as the original had them`, async () => {
+  for (const scenario of scenarios) {
+    await using store = new MemoryStore();
+    const envs = scenario.envs.map((env) => ({
+      maxTokenLength: env.max_token_length,
+      weight: env.weight,
+      groupSize: env.group_size,
+      minBatchAllocation: env.min_batch_allocation,
+    }));
+    await startRun(store, { batchSize: scenario.batch_size, startingStep: 5, envs });
+    for (const [sequences, envId] of scenario.posts) await store.submit([encodedGroup(sequences, envId)]);
+    for (const envId of scenario.disconnected) await store.disconnectEnv(envId);
+    const seen = [];
+    for (const envId of envs.keys()) {
+      const status = await store.envStatus(envId);
+      seen.push({
+        current_step: status?.currentStep,
+        queue_size: status?.queueSize,
+        unallocated_fraction: status?.unallocatedFraction,
+        self_queue_size: status?.selfQueueSize,
+        max_group_size: status?.maxGroupSize,
+        env_weight: status?.envWeight,
+      });
+    }
+    expect({ scenario, seen }).toEqual({ scenario, seen: scenario.status_env });
+  }
+});
+
+describe("what the original divided by zero for", () => {
+  const empty = { batchSize: 8, currentStep: 0, sizes: new GroupSizes(), sizesByEnv: new Map() };
+
+  function statusOf(changes: readonly Partial<RunEnv>[]) {
+    const envs = changes.map((change, envId) => ({ ...envRequest, connected: true, ...change, envId }));
+    const [env] = envs;
+    if (env === undefined) throw new Error("no environment given");
+    return computeEnvStatus({ env, envs, ...empty, hidesOthersAmongSingles: true });
+  }
+
+  test.each([
+    ["all weights zero: equal shares", [{ weight: 0 }, { weight: 0 }], 0.5],
+    ["all disconnected: the smallest weight", [{ connected: false }], 0.01],
+  ])("%s", (_name, envs, envWeight) => {
+    expect(statusOf(envs).envWeight).toBe(envWeight);
+  });
+
+  test("a group size of zero counts as one", () => {
+    expect(statusOf([{ groupSize: 0 }])).toMatchObject({ queueSize: 0, selfQueueSize: 0 });
+  });
+});
+
+test("others count among single-sequence groups unless told to do as the original", () => {
+  const sizesByEnv = new Map([0, 1].map((envId) => [envId, new GroupSizes()]));
+  const sizes = new GroupSizes();
+  for (const own of sizesByEnv.values()) {
+    own.add(1);
+    sizes.add(1);
+  }
+  const envs = [0, 1].map((envId) => ({ ...envRequest, groupSize: 1, connected: true, envId }));
+  const queueSize = (hidesOthersAmongSingles: boolean) =>
+    computeEnvStatus({
+      env: envs[0]!,
+      envs,
+      batchSize: 8,
+      currentStep: 0,
+      sizes,
+      sizesByEnv,
+      hidesOthersAmongSingles,
+    }).queueSize;
+  expect([queueSize(true), queueSize(false)]).toEqual([1, 2]);
+});
