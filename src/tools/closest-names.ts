@@ -10,7 +10,9 @@ export function closestNames(wanted: string, candidates: Iterable<string>, limit
     const contained =
       Math.min(target.length, candidate.length) >= 3 &&
       (candidate.includes(target) || target.includes(candidate));
-    const allowed = Math.max(1, Math.floor(Math.max(target.length, candidate.length) / 3));
+    // Two letters that changed places are a distance of 2.
+    const length = Math.max(target.length, candidate.length);
+    const allowed = Math.max(Math.min(2, Math.floor(length / 2)), Math.floor(length / 3));
     const distance = leven(target, candidate, { maxDistance: allowed + 1 });
     if (contained || distance <= allowed) near.push({ name, distance });
   }

@@ -54,16 +54,15 @@ export class PythonProcess {
     );
   }
 
-  /** Starts the driver and waits until it answers; `lost` on the result says that it did not come up. */
+  /** Starts the driver and waits for its first word; `end` says whether it came up. */
   static async start(
     sandbox: Sandbox,
     options: { signal: AbortSignal; timeoutMs: number },
-  ): Promise<PythonProcess> {
+  ): Promise<{ python: PythonProcess; end: CallEnd }> {
     const process = await sandbox.spawn(pythonCommand(sandbox.workspace), { signal: options.signal });
     const python = new PythonProcess(process);
     try {
-      await python.#awaitReply(readyId, options);
-      return python;
+      return { python, end: await python.#awaitReply(readyId, options) };
     } catch (error) {
       await python.close();
       throw error;
@@ -83,13 +82,6 @@ export class PythonProcess {
     const id = randomBytes(16).toString("hex");
     this.#process.stdin.write(encodeRequest(id, timeoutMs, code));
     return await this.#awaitReply(id, { timeoutMs: timeoutMs + graceMs, signal });
-  }
-
-  /** Everything printed so far that belongs to no call. */
-  takeOutput(): { text: string; droppedBytes: number } {
-    const { text, droppedBytes } = this.#output.read();
-    this.#output = new BoundedOutput(outputLimitBytes);
-    return { text, droppedBytes };
   }
 
   /** Kills the process and waits until it is gone. */
@@ -115,7 +107,7 @@ export class PythonProcess {
         return { lost: false, reply: replied.reply, output: text, droppedBytes };
       }
       await abortable(this.#settle(), signal);
-      const { text, droppedBytes } = this.takeOutput();
+      const { text, droppedBytes } = this.#output.read();
       return { lost: true, loss: replied, output: text, droppedBytes };
     } finally {
       clearTimeout(limit);

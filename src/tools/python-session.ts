@@ -67,9 +67,9 @@ export class PythonSession implements AsyncDisposable {
     this.#python = undefined;
     await previous?.close();
 
-    const python = await PythonProcess.start(this.#sandbox, { signal, timeoutMs: startTimeoutMs });
-    if (python.loss !== undefined) {
-      const reason = `Python did not start: ${python.loss.reason}. ${python.takeOutput().text.trim()}`.trim();
+    const { python, end } = await PythonProcess.start(this.#sandbox, { signal, timeoutMs: startTimeoutMs });
+    if (end.lost) {
+      const reason = `Python did not start: ${end.loss.reason}. ${end.output.trim()}`.trim();
       await python.close();
       if (this.#startedOnce) return { failure: result("lost", { error: reason }) };
       throw new LachesisError("TOOL_PROGRAM_MISSING", `Sandbox ${this.#sandbox.id}: ${reason}`, {

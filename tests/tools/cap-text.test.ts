@@ -53,7 +53,7 @@ test.each<[string, string[], string[]]>([
   ["main.py", ["maim.py", "other.txt", "MAIN.PY"], ["MAIN.PY", "maim.py"]],
   ["config", ["config.yaml", "x"], ["config.yaml"]],
   ["abc", ["xyz"], []],
-  ["", ["a"], ["a"]],
+  ["", ["a"], []],
 ])("closestNames of %s", (wanted, candidates, expected) => {
   expect(closestNames(wanted, candidates, 5)).toEqual(expected);
 });
