@@ -17,3 +17,19 @@ export type CliIo = {
 export function processIo(): CliIo {
   return { stdout: process.stdout, stderr: process.stderr, environment: readProcessEnvironment() };
 }
+
+/** The same output with every text passed through the scrubber, so that no secret reaches the screen. */
+export function scrubOutput(output: CliOutput, scrub: (text: string) => string): CliOutput {
+  return {
+    get isTTY() {
+      return output.isTTY === true;
+    },
+    get columns() {
+      return output.columns ?? 80;
+    },
+    get rows() {
+      return output.rows ?? 24;
+    },
+    write: (text) => output.write(scrub(text)),
+  };
+}

@@ -14,8 +14,8 @@ import type { ScoredGroup } from "../contracts/scored-group.ts";
 import { createEnvironment } from "../env/create-environment.ts";
 import { practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
-import { createRolloutApi } from "../rollout-api/app.ts";
 import { MemoryStore } from "../rollout-api/memory-store.ts";
+import { startRolloutApi } from "../rollout-api/start-server.ts";
 import { EventBus } from "../telemetry/events.ts";
 import { RunProgress } from "../telemetry/run-progress.ts";
 import { type DemoStageName, type DemoState, sampleOfBatch } from "./demo-state.ts";
@@ -58,10 +58,9 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     config: practiceConfig.parse({ error_rate: state.errorRate, seed: state.seed }),
   });
   started.use(practice);
-  const api = createRolloutApi({ store: new MemoryStore() });
-  started.defer(() => api.close());
-  const apiUrl = await api.listen({ host: "127.0.0.1", port: 0 });
-  state.facts.push(`run-api ${apiUrl} · practice server ${practice.url} · sandboxes: ${isolation}`);
+  const api = await startRolloutApi({ store: started.use(new MemoryStore()), host: "127.0.0.1", port: 0 });
+  started.use(api);
+  state.facts.push(`run-api ${api.url} · practice server ${practice.url} · sandboxes: ${isolation}`);
 
   const common = [
     `--openai.base_url=${practice.url}`,
@@ -74,7 +73,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     "--env.include_messages=true",
   ];
   const { stopping } = options;
-  if (!stopping.aborted) await serveStage({ ...options, apiUrl, flags: common });
+  if (!stopping.aborted) await serveStage({ ...options, apiUrl: api.url, flags: common });
   if (!stopping.aborted) {
     const path = join(runDirectory, "groups.jsonl");
     await playStage("process", {

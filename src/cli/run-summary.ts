@@ -11,8 +11,8 @@ export type SummaryOptions = {
   snapshot: ProgressSnapshot;
   result: { saved: readonly SavedThing[]; metrics: Readonly<Record<string, number>> };
   runDirectory: string;
-  /** True when a signal ended the run. */
-  stopped: boolean;
+  /** "stopped" = a signal ended the run. */
+  ending: "ended" | "stopped" | "failed";
   colors: Colors;
 };
 
@@ -22,7 +22,7 @@ export function summaryText({
   snapshot,
   result,
   runDirectory,
-  stopped,
+  ending,
   colors,
 }: SummaryOptions): string {
   const { groups, groupReasons, rollouts, failures } = snapshot;
@@ -45,7 +45,7 @@ export function summaryText({
   rows.push(["run", `${runDirectory} (config.yaml, run.log)`]);
 
   const width = Math.max(...rows.map(([label]) => label.length)) + 2;
-  const title = `${heading.envName} ${heading.verb} ${stopped ? "stopped" : "ended"} after ${formatDuration(snapshot.elapsedMs)}`;
+  const title = `${heading.envName} ${heading.verb} ${ending} after ${formatDuration(snapshot.elapsedMs)}`;
   return `\n${colors.bold(title)}\n${rows.map(([label, text]) => `  ${colors.dim(padText(label, width))}${text}\n`).join("")}`;
 }
 

@@ -12,10 +12,12 @@ import { serveEnvironment } from "../env/serve.ts";
 import type { RunSignals } from "../env/start-environment.ts";
 import { EventBus } from "../telemetry/events.ts";
 import { RunProgress } from "../telemetry/run-progress.ts";
-import type { CliIo } from "./cli-io.ts";
+import { type CliIo, scrubOutput } from "./cli-io.ts";
 import { makeColors } from "./colors.ts";
 import type { ConfigMap } from "./config-file.ts";
 import { openServices } from "./environment-services.ts";
+import { exitCodeOf } from "./exit-codes.ts";
+import { printError } from "./print-error.ts";
 import type { RunHeading } from "./progress-lines.ts";
 import { openProgressView } from "./progress-view.ts";
 import { collectSecrets, secretScrubber } from "./redact.ts";
@@ -47,7 +49,10 @@ export const verbDefaults: Readonly<Record<Verb, ConfigMap>> = {
   evaluate: {},
 };
 
-/** Resolves with the exit code: 0, or 128 + n after a signal. Rejects with what made the run fail. */
+/**
+ * Resolves with the exit code: 0, 128 + n after a signal, or that of the error, which is printed. Rejects
+ * when the run could not begin.
+ */
 export async function runVerb({
   verb,
   envClass,
@@ -63,8 +68,9 @@ export async function runVerb({
   await saveConfig(runDirectory, { env, servers });
 
   const { environment } = io;
-  const secrets = collectSecrets({ env, servers, environment });
-  using log = openRunLog({ runDirectory, level: logLevel, scrub: secretScrubber(secrets) });
+  const scrub = secretScrubber(collectSecrets({ env, servers, environment }));
+  const stderr = scrubOutput(io.stderr, scrub);
+  using log = openRunLog({ runDirectory, level: logLevel, scrub });
   const { logger } = log;
   const events = new EventBus();
   using progress = new RunProgress({ events });
@@ -81,8 +87,8 @@ export async function runVerb({
   let failure: { error: unknown } | undefined;
   let stoppedBy: number | undefined;
   {
-    const colors = makeColors(environment.allowsColor && io.stderr.isTTY === true);
-    using view = openProgressView({ output: io.stderr, heading, progress, events, colors });
+    const colors = makeColors(environment.allowsColor && stderr.isTTY === true);
+    using view = openProgressView({ output: stderr, heading, progress, events, colors });
     using shutdown = new Shutdown({ onStage: (stage) => view.print(stageTexts[stage]) });
     for (const notice of [`Run directory: ${runDirectory}`, ...notices]) view.print(notice);
     try {
@@ -99,13 +105,13 @@ export async function runVerb({
   }
   stopLogging();
   const snapshot = progress.snapshot();
+  const ending = failure !== undefined ? "failed" : stoppedBy !== undefined ? "stopped" : "ended";
   logger.info({ ...snapshot, stoppedBy }, "run-end");
   const colors = makeColors(environment.allowsColor && io.stdout.isTTY === true);
-  io.stdout.write(
-    summaryText({ heading, snapshot, result, runDirectory, stopped: stoppedBy !== undefined, colors }),
-  );
-  if (failure !== undefined) throw failure.error;
-  return stoppedBy ?? 0;
+  io.stdout.write(summaryText({ heading, snapshot, result, runDirectory, ending, colors }));
+  if (failure === undefined) return stoppedBy ?? 0;
+  printError(failure.error, stderr);
+  return exitCodeOf(failure.error);
 }
 
 const stageTexts = {
