@@ -55,6 +55,10 @@ export class ServerManager implements ChatServer, AsyncDisposable {
         "ServerManager needs at least one inference server; got none.",
       );
     }
+    if (!Number.isInteger(maxCompletionsPerCall) || maxCompletionsPerCall < 1) {
+      const message = `maxCompletionsPerCall is a whole number from 1; got ${maxCompletionsPerCall}.`;
+      throw new LachesisError("CONFIG_INVALID", message);
+    }
     this.#maxCompletionsPerCall = maxCompletionsPerCall;
     this.#retry = { ...defaultRetryPolicy, ...options.retry };
     this.#clock = clock;
@@ -104,7 +108,7 @@ export class ServerManager implements ChatServer, AsyncDisposable {
     }
   }
 
-  /** Share of the train slots to use, as the rollout API weighs this environment; 0 < weight <= 1. */
+  /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
   setWeight(weight: number): void {
     if (!(weight >= 0 && weight <= 1)) {
       throw new LachesisError("CONFIG_INVALID", `A server weight lies between 0 and 1; got ${weight}.`);

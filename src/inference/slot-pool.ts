@@ -163,7 +163,9 @@ export class SlotPool<Member extends SlotMember> {
 
   #limit(member: Member, split: Split): number {
     const slots = member.limits[split];
-    return split === "train" ? Math.max(1, Math.ceil(slots * this.#weight)) : slots;
+    if (split === "eval") return slots;
+    // 100 * 0.07 is a hair above 7, and is not meant to be 8.
+    return Math.max(1, Math.ceil(slots * this.#weight - 1e-9));
   }
 
   #anyAvailable(): boolean {

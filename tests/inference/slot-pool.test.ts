@@ -37,6 +37,7 @@ test.each([
   [512, 0.01, 6],
   [4, 0.3, 2],
   [4, 0.01, 1],
+  [100, 0.07, 7],
   [4, 0, 1],
   [4, 1, 4],
 ])("%i slots at weight %f are %i", async (slots, weight, expected) => {
