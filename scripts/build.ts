@@ -2,7 +2,7 @@
  * Builds the publishable `dist`: compiles with tsc, copies what is not TypeScript, and makes the bins
  * executable. `dist` is emptied first, so that nothing of an earlier build is published.
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, globSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
@@ -15,10 +15,12 @@ rmSync(dist, { recursive: true, force: true });
 
 const typescript = createRequire(import.meta.url).resolve("typescript/package.json");
 const compiler = join(dirname(typescript), "bin", "tsc");
-execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], {
+// What tsc has to say goes to stderr: `npm pack` keeps stdout for the tarball's name.
+const compiled = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], {
   cwd: root,
-  stdio: "inherit",
+  stdio: ["ignore", 2, 2],
 });
+if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 const isAsset = (path: string) => !/(\.ts|\.md|\.pyc)$/.test(path);
 for (const source of sources) {
