@@ -1,56 +1,64 @@
 /**
- * Keeps the head and the tail of a byte stream within a limit and counts what lies between. Memory stays
- * within the limit plus one chunk, however much flows through.
+ * Keeps the head and the tail of a byte stream within a limit and counts what lies between. The bytes are
+ * copied into one buffer that never grows beyond the limit, so neither a flood nor a drizzle of tiny chunks
+ * costs more.
  */
 export class CappedOutput {
-  readonly #headLimitBytes: number;
-  readonly #tailLimitBytes: number;
-  readonly #head: Buffer[] = [];
-  #headBytes = 0;
-  #tail: Buffer[] = [];
-  #tailBytes = 0;
+  readonly #limitBytes: number;
+  readonly #headBytes: number;
+  /** The head, and behind it the tail; once it is full, the tail is a ring whose oldest byte is at `#oldest`. */
+  #buffer = Buffer.alloc(0);
+  #usedBytes = 0;
+  #oldest: number;
   #droppedBytes = 0;
 
   /** The head gets the odd byte: what is kept of an overlong stream was cut at `Math.ceil(length / 2)`. */
   constructor(limitBytes: number) {
-    this.#headLimitBytes = Math.ceil(limitBytes / 2);
-    this.#tailLimitBytes = Math.floor(limitBytes / 2);
-  }
-
-  write(chunk: Buffer): void {
-    const headRoomBytes = this.#headLimitBytes - this.#headBytes;
-    if (headRoomBytes > 0) {
-      const part = chunk.subarray(0, headRoomBytes);
-      this.#head.push(part);
-      this.#headBytes += part.length;
-    }
-    if (chunk.length > headRoomBytes) this.#writeTail(chunk.subarray(Math.max(headRoomBytes, 0)));
+    this.#limitBytes = limitBytes;
+    this.#headBytes = Math.ceil(limitBytes / 2);
+    this.#oldest = this.#headBytes;
   }
 
   get droppedBytes(): number {
     return this.#droppedBytes;
   }
 
-  bytes(): Buffer {
-    return Buffer.concat([...this.#head, ...this.#tail]);
+  write(chunk: Uint8Array): void {
+    const fitting = chunk.subarray(0, this.#limitBytes - this.#usedBytes);
+    if (fitting.length > 0) this.#append(fitting);
+    if (fitting.length < chunk.length) this.#overwriteTail(chunk.subarray(fitting.length));
   }
 
-  #writeTail(chunk: Buffer): void {
-    this.#tail.push(chunk);
-    this.#tailBytes += chunk.length;
-    let excessBytes = this.#tailBytes - this.#tailLimitBytes;
-    if (excessBytes <= 0) return;
+  bytes(): Buffer {
+    const head = this.#buffer.subarray(0, this.#headBytes);
+    const older = this.#buffer.subarray(this.#oldest, this.#usedBytes);
+    const newer = this.#buffer.subarray(this.#headBytes, this.#oldest);
+    return this.#droppedBytes === 0
+      ? this.#buffer.subarray(0, this.#usedBytes)
+      : Buffer.concat([head, older, newer]);
+  }
 
-    this.#droppedBytes += excessBytes;
-    this.#tailBytes = this.#tailLimitBytes;
-    let wholeChunks = 0;
-    for (const old of this.#tail) {
-      if (old.length > excessBytes) break;
-      excessBytes -= old.length;
-      wholeChunks += 1;
+  #append(bytes: Uint8Array): void {
+    const neededBytes = this.#usedBytes + bytes.length;
+    if (neededBytes > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(
+        Math.min(this.#limitBytes, Math.max(neededBytes, this.#buffer.length * 2)),
+      );
+      this.#buffer.copy(grown, 0, 0, this.#usedBytes);
+      this.#buffer = grown;
     }
-    this.#tail = this.#tail.slice(wholeChunks);
-    const first = this.#tail[0];
-    if (first !== undefined && excessBytes > 0) this.#tail[0] = first.subarray(excessBytes);
+    this.#buffer.set(bytes, this.#usedBytes);
+    this.#usedBytes = neededBytes;
+  }
+
+  #overwriteTail(bytes: Uint8Array): void {
+    this.#droppedBytes += bytes.length;
+    const tailBytes = this.#limitBytes - this.#headBytes;
+    const lasting = bytes.subarray(Math.max(0, bytes.length - tailBytes));
+    const untilEnd = lasting.subarray(0, this.#limitBytes - this.#oldest);
+    this.#buffer.set(untilEnd, this.#oldest);
+    this.#buffer.set(lasting.subarray(untilEnd.length), this.#headBytes);
+    this.#oldest += lasting.length;
+    if (this.#oldest >= this.#limitBytes) this.#oldest -= tailBytes;
   }
 }

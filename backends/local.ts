@@ -1,5 +1,7 @@
 /** Sandboxes on this machine: bubblewrap, or on explicit demand plain processes. */
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { promisify } from "node:util";
 import { LachesisError } from "../src/contracts/errors.ts";
 import type { Sandbox, SandboxBackend, SandboxRequest } from "../src/contracts/sandbox.ts";
 import { BubblewrapLauncher } from "./local/bubblewrap-launcher.ts";
@@ -46,9 +48,6 @@ export class LocalBackend implements SandboxBackend {
     this.#closing.abort(new LachesisError("SANDBOX_CLOSED", "The sandbox backend has been closed."));
     await Promise.allSettled(this.#creations);
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox[Symbol.asyncDispose]()));
-    const launcher = await this.#launcher?.catch(() => undefined);
-    this.#launcher = undefined;
-    launcher?.[Symbol.dispose]();
   }
 
   async #create(id: string, signal: AbortSignal): Promise<Sandbox> {
@@ -70,8 +69,25 @@ export class LocalBackend implements SandboxBackend {
 }
 
 async function openLauncher(config: LocalConfig, signal: AbortSignal): Promise<SandboxLauncher> {
+  await requirePerl(signal);
   const python = await findPython(config.python_path, { signal });
   return config.isolation === "none"
     ? new PlainLauncher(config, python)
     : BubblewrapLauncher.open(config, python, signal);
+}
+
+async function requirePerl(signal: AbortSignal): Promise<void> {
+  try {
+    await promisify(execFile)("perl", ["-e", "1"], { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new LachesisError(
+      "SANDBOX_UNAVAILABLE",
+      "Sandboxes need Perl 5 for their supervisor, and `perl` cannot be run.",
+      {
+        hint: "Install it: `apt-get install perl-base`.",
+        cause: error,
+      },
+    );
+  }
 }

@@ -4,7 +4,6 @@
  * milliseconds that leaves the sandbox running for good.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { z } from "zod";
@@ -13,6 +12,7 @@ import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { isSupervisable, supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
+import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
 import { HostProcess, sendAll } from "./host-process.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { openSandbox } from "./open-sandbox.ts";
@@ -25,25 +25,62 @@ const workspace = "/workspace";
 /** The only variable of the outer process, whose environment a sandbox may get to see. */
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const sandboxPath = "/usr/local/bin:/usr/bin:/bin";
-const [argumentsFd, infoFd, controlFd, passwdFd, groupFd, firstDirectoryFd] = [3, 4, 5, 6, 7, 8];
+const [argumentsFd, infoFd, controlFd, passwdFd, groupFd] = [3, 4, 5, 6, 7];
 const bubblewrapInfo = z.object({ "child-pid": z.int().positive() });
 const run = promisify(execFile);
 
-type Capabilities = {
-  disableUserNamespaces: boolean;
-  /** Directories that only root can reach, opened. */
-  descriptors: readonly { fd: number; path: string }[];
-};
-
 export class BubblewrapLauncher implements SandboxLauncher {
-  readonly #config: LocalConfig;
-  readonly #python: PythonRuntime;
-  readonly #capabilities: Capabilities;
+  readonly #command: readonly [string, ...string[]];
+  readonly #identity: { uid?: number; gid?: number };
+  /** NUL-terminated, for a descriptor: on the command line they would show host paths to the sandbox. */
+  readonly #arguments: string;
+  readonly #baseEnv: Readonly<Record<string, string>>;
 
-  private constructor(config: LocalConfig, python: PythonRuntime, capabilities: Capabilities) {
-    this.#config = config;
-    this.#python = python;
-    this.#capabilities = capabilities;
+  private constructor(
+    config: LocalConfig,
+    python: PythonRuntime,
+    options: { disableUserNamespaces: boolean },
+  ) {
+    const directories = reachableDirectories(python.prefixes.filter(isOutsideSystem), isRoot());
+    const bubblewrap: [string, ...string[]] = [
+      config.bwrap_path,
+      ...["--args", String(argumentsFd), "--"],
+      ...supervisorCommand({
+        controlFd,
+        limits: {
+          dataBytes: config.memory_mb * megabyte,
+          fileBytes: config.workspace_mb * megabyte,
+          processes: config.max_processes,
+        },
+      }),
+    ];
+    const isShelved = directories.some(({ source, path }) => source !== path);
+    this.#command = isShelved ? shelvingCommand(config.run_as_uid, directories, bubblewrap) : bubblewrap;
+    this.#identity = isRoot() && !isShelved ? { uid: config.run_as_uid, gid: config.run_as_uid } : {};
+    this.#arguments = bubblewrapArguments({
+      workspace,
+      workspaceBytes: config.workspace_mb * megabyte,
+      temporaryBytes: config.workspace_mb * megabyte,
+      sharedMemoryBytes,
+      shareNetwork: config.network,
+      disableUserNamespaces: options.disableUserNamespaces,
+      readOnlyDirectories: directories,
+      infoFd,
+      passwdFd,
+      groupFd,
+    })
+      .map((argument) => `${argument}\0`)
+      .join("");
+    const isOnPath = sandboxPath.split(":").includes(python.binDirectory);
+    this.#baseEnv = {
+      PATH: isOnPath ? sandboxPath : `${python.binDirectory}:${sandboxPath}`,
+      HOME: workspace,
+      USER: "sandbox",
+      SHELL: "/bin/bash",
+      LANG: "C.UTF-8",
+      TERM: "dumb",
+      TMPDIR: "/tmp",
+    };
   }
 
   /** Finds out what the installed bubblewrap can do here; rejects with SANDBOX_UNAVAILABLE. */
@@ -57,22 +94,19 @@ export class BubblewrapLauncher implements SandboxLauncher {
     }
     const help = await readHelp(config.bwrap_path, signal);
     if (!help.includes("--size BYTES")) throw unavailable("it must be version 0.7 or newer (option --size)");
-    const rootOnly = isRoot() ? outsideSystem(python) : [];
-    if (rootOnly.length > 0 && !help.includes("--ro-bind-fd")) {
-      throw unavailable(
-        `without its option --ro-bind-fd it cannot show Python in ${rootOnly.join(", ")} to others`,
-      );
-    }
-    const descriptors = rootOnly.map((path) => ({ fd: openSync(path, constants.O_DIRECTORY), path }));
+
     const strict = new BubblewrapLauncher(config, python, {
       disableUserNamespaces: help.includes("--disable-userns"),
-      descriptors,
     });
-    const lenient = new BubblewrapLauncher(config, python, { disableUserNamespaces: false, descriptors });
+    const lenient = new BubblewrapLauncher(config, python, { disableUserNamespaces: false });
     try {
-      return await strict.#prove(signal).catch(() => lenient.#prove(signal));
+      return await strict.#prove(signal).catch((error: unknown) => {
+        // Containers may keep /proc/sys/user read-only; any other failure is no reason to ask for less.
+        if (error instanceof Error && /user_namespaces|userns/.test(error.message))
+          return lenient.#prove(signal);
+        throw error;
+      });
     } catch (error) {
-      lenient[Symbol.dispose]();
       signal.throwIfAborted();
       throw unavailable(error instanceof Error ? error.message : String(error));
     }
@@ -88,11 +122,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
       if (pid !== undefined && !host.hasEnded) killHard(pid);
       await host.ended;
     };
-    return openSandbox({ id, workspace, baseEnv: this.#baseEnv(), child, host, controlFd, demolish, signal });
-  }
-
-  [Symbol.dispose](): void {
-    for (const { fd } of this.#capabilities.descriptors) closeSync(fd);
+    return openSandbox({ id, workspace, baseEnv: this.#baseEnv, child, host, controlFd, demolish, signal });
   }
 
   async #prove(signal: AbortSignal): Promise<this> {
@@ -103,65 +133,29 @@ export class BubblewrapLauncher implements SandboxLauncher {
   }
 
   #start(): ChildProcess {
-    const { bwrap_path, memory_mb, workspace_mb, max_processes, network, run_as_uid } = this.#config;
-    const { disableUserNamespaces, descriptors } = this.#capabilities;
-    const profile = bubblewrapArguments({
-      workspace,
-      workspaceBytes: workspace_mb * megabyte,
-      temporaryBytes: workspace_mb * megabyte,
-      sharedMemoryBytes,
-      shareNetwork: network,
-      disableUserNamespaces,
-      readOnlyDirectories: isRoot() ? [] : outsideSystem(this.#python),
-      readOnlyDescriptors: descriptors.map(({ path }, index) => ({ fd: firstDirectoryFd + index, path })),
-      infoFd,
-      passwdFd,
-      groupFd,
-    });
-    const supervisor = supervisorCommand({
-      controlFd,
-      limits: {
-        dataBytes: memory_mb * megabyte,
-        fileBytes: workspace_mb * megabyte,
-        processes: max_processes,
-      },
-    });
-    const directories = descriptors.map(({ fd }) => fd);
-    const child = spawn(bwrap_path, ["--args", String(argumentsFd), "--", ...supervisor], {
-      stdio: ["pipe", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe", ...directories],
+    const [program, ...commandArguments] = this.#command;
+    const child = spawn(program, commandArguments, {
+      stdio: ["pipe", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"],
       env: { PATH: hostPath },
       cwd: "/",
       // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
       detached: true,
-      ...(isRoot() ? { uid: run_as_uid, gid: run_as_uid } : {}),
+      ...this.#identity,
     });
     sendAll(child.stdin, supervisorSource);
-    sendAll(child.stdio[argumentsFd], profile.map((argument) => `${argument}\0`).join(""));
+    sendAll(child.stdio[argumentsFd], this.#arguments);
     sendAll(child.stdio[passwdFd], passwdFile);
     sendAll(child.stdio[groupFd], groupFile);
     return child;
   }
+}
 
-  #baseEnv(): Record<string, string> {
-    const { binDirectory } = this.#python;
-    return {
-      PATH: sandboxPath.split(":").includes(binDirectory) ? sandboxPath : `${binDirectory}:${sandboxPath}`,
-      HOME: workspace,
-      USER: "sandbox",
-      SHELL: "/bin/bash",
-      LANG: "C.UTF-8",
-      TERM: "dumb",
-      TMPDIR: "/tmp",
-    };
-  }
+function isOutsideSystem(path: string): boolean {
+  return path !== "/usr" && !path.startsWith("/usr/");
 }
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
-}
-
-function outsideSystem(python: PythonRuntime): string[] {
-  return python.prefixes.filter((prefix) => prefix !== "/usr" && !prefix.startsWith("/usr/"));
 }
 
 async function readHelp(bwrapPath: string, signal: AbortSignal): Promise<string> {

@@ -12,10 +12,8 @@ export type BubblewrapProfile = {
   shareNetwork: boolean;
   /** False where the kernel's setting for it cannot be written. */
   disableUserNamespaces: boolean;
-  /** Directories of the host to show read-only at their own path. */
-  readOnlyDirectories: readonly string[];
-  /** The same by open descriptor, for what the sandbox's uid could not reach by path. */
-  readOnlyDescriptors: readonly { fd: number; path: string }[];
+  /** Directories to show read-only: where bubblewrap finds them, and where the sandbox shall. */
+  readOnlyDirectories: readonly { source: string; path: string }[];
   infoFd: number;
   passwdFd: number;
   groupFd: number;
@@ -47,8 +45,7 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
     ...etc.flatMap((path) => ["--ro-bind-try", path, path]),
     ...["--ro-bind-data", String(profile.passwdFd), "/etc/passwd"],
     ...["--ro-bind-data", String(profile.groupFd), "/etc/group"],
-    ...profile.readOnlyDirectories.flatMap((path) => ["--ro-bind", path, path]),
-    ...profile.readOnlyDescriptors.flatMap(({ fd, path }) => ["--ro-bind-fd", String(fd), path]),
+    ...profile.readOnlyDirectories.flatMap(({ source, path }) => ["--ro-bind", source, path]),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...tmpfs(profile.sharedMemoryBytes, "/dev/shm"),
     ...["--remount-ro", "/dev"],

@@ -76,8 +76,6 @@ export class PlainLauncher implements SandboxLauncher {
     };
     return openSandbox({ id, workspace, baseEnv, child, host, controlFd, demolish, signal });
   }
-
-  [Symbol.dispose](): void {}
 }
 
 const cleanEnd = "exit code 0";

@@ -70,6 +70,7 @@ export class SupervisorConnection {
     this.#ready.promise.catch(() => {});
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.break(died(`its control socket failed (${error.message})`)));
+    socket.on("end", () => this.break(died("its supervisor is gone")));
     socket.on("close", () => this.break(died("its supervisor is gone")));
   }
 

@@ -11,7 +11,7 @@ export type ExecOptions = {
   timeoutMs: number;
   signal: AbortSignal;
   stdin?: Uint8Array;
-  /** Cap of stdout and of stderr, each; what lies beyond is cut out of the middle. Default 1 MiB. */
+  /** Cap of stdout and of stderr, each; what lies beyond is cut out at byte `ceil(cap / 2)`. Default 1 MiB. */
   outputLimitBytes?: number;
 };
 
@@ -49,6 +49,7 @@ export interface Sandbox extends AsyncDisposable {
   /** Absolute path, inside the sandbox, of the rollout's own writable directory. */
   readonly workspace: string;
   exec(command: Command, options: ExecOptions): Promise<ExecResult>;
+  /** The signal can stop the start only; the process is ended by `kill` or with the sandbox. */
   spawn(command: Command, options: { signal: AbortSignal }): Promise<SandboxProcess>;
   /** Relative paths are taken from the workspace. Missing file: LachesisError SANDBOX_FILE_NOT_FOUND. */
   readFile(path: string, options: { signal: AbortSignal; maxBytes?: number }): Promise<Uint8Array>;

@@ -26,10 +26,12 @@ export async function expectNoSandboxLeft(): Promise<void> {
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`lachesis-${process.pid}-`))).toEqual([]);
 }
 
-/** Kills the supervisors of all sandboxes of this test process, as seen from the host. */
+/** Kills the supervisors of all sandboxes of this test process, as seen from the host; their keepers stay. */
 export function killSupervisors(): void {
-  for (const { pid, command } of listDescendants()) {
-    if (command === "supervisor") process.kill(pid, "SIGKILL");
+  const supervisors = listDescendants().filter(({ command }) => command === "supervisor");
+  const pids = new Set(supervisors.map(({ pid }) => pid));
+  for (const { pid, parentPid } of supervisors) {
+    if (!pids.has(parentPid)) process.kill(pid, "SIGKILL");
   }
 }
 
