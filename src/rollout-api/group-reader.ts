@@ -37,8 +37,10 @@ export function readGroup(node: JsonNode, loc: Location, problems: Problems): En
 /** A list of groups, all or none; undefined after noting the problems of all. */
 export function readGroups(node: JsonNode, loc: Location, problems: Problems): EncodedGroup[] | undefined {
   if (node.kind !== "array") return note(problems, "list_type", loc, node);
-  const groups = node.items.map((item, index) => readGroup(item, [...loc, index], problems));
-  return problems.length === 0 ? groups.filter((group) => group !== undefined) : undefined;
+  const groups = node.items
+    .map((item, index) => readGroup(item, [...loc, index], problems))
+    .filter((group) => group !== undefined);
+  return groups.length === node.items.length ? groups : undefined;
 }
 
 /** The JSON text of one field that is not null; undefined after noting problems. */

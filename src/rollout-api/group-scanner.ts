@@ -37,6 +37,7 @@ export class GroupScanner {
   scanGroups(bytes: Buffer): EncodedGroup[] | undefined {
     this.#cursor.begin(bytes);
     const groups: EncodedGroup[] = [];
+    // Of what copyList writes nothing is used: each group begins with empty scratch memory.
     const count = this.#cursor.copyList(() => {
       const group = this.#group();
       if (group !== undefined) groups.push(group);

@@ -5,11 +5,11 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
-import { type Answer, detailAnswer, jsonAnswer, problemsAnswer } from "./answer.ts";
+import { type Answer, detailAnswer, problemsAnswer } from "./answer.ts";
 import type { JsonNode } from "./json/json-node.ts";
 import { parseJson } from "./json/parse-json.ts";
 import type { ReadModel } from "./request-models.ts";
-import type { Problems } from "./validation.ts";
+import type { Problem, Problems } from "./validation.ts";
 
 export type BodyReading<Model> = { ok: true; model: Model } | { ok: false; answer: Answer };
 
@@ -35,35 +35,39 @@ export function readBody<Model>(
   scan?: (bytes: Buffer) => Model | undefined,
 ): BodyReading<Model> {
   const bytes = bytesOf(request);
+  if (bytes.length === 0) return { ok: false, answer: problemsAnswer([missingBody]) };
   const json = isJson(request);
   if (json && !isUtf8(bytes)) return { ok: false, answer: unreadable() };
-  const scanned = json && bytes.length > 0 ? scan?.(bytes) : undefined;
+  const scanned = json ? scan?.(bytes) : undefined;
   if (scanned !== undefined) return { ok: true, model: scanned };
 
   const parsed = json ? parseBody(bytes) : { ok: true as const, node: textNode(bytes) };
   if (!parsed.ok) return parsed;
+  if (parsed.node.kind === "null") return { ok: false, answer: problemsAnswer([missingBody]) };
   const problems: Problems = [];
-  if (parsed.node.kind === "null" || bytes.length === 0) {
-    return { ok: false, answer: problemsAnswer([missingBody]) };
-  }
   const model = read(parsed.node, ["body"], problems);
   return model === undefined ? { ok: false, answer: problemsAnswer(problems) } : { ok: true, model };
 }
 
-const missingBody = { type: "missing", loc: ["body"], msg: "Field required", input: "null" };
+const missingBody: Problem = { type: "missing", loc: ["body"], msg: "Field required", input: "null" };
 
 function textNode(bytes: Buffer): JsonNode {
   return { kind: "string", value: bytes.toString("utf8") };
 }
 
 function parseBody(bytes: Buffer): { ok: true; node: JsonNode } | { ok: false; answer: Answer } {
-  if (bytes.length === 0) return { ok: true, node: { kind: "null" } };
   const text = bytes.toString("utf8");
   const parsed = parseJson(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
   if (parsed.ok) return parsed;
   if (parsed.reason === "too-deep") return { ok: false, answer: unreadable() };
-  const problem = `{"type":"json_invalid","loc":["body",${parsed.offset}],"msg":"JSON decode error","input":{},"ctx":${JSON.stringify({ error: parsed.message })}}`;
-  return { ok: false, answer: jsonAnswer(`{"detail":[${problem}]}`, 422) };
+  const problem = {
+    type: "json_invalid",
+    loc: ["body", parsed.offset],
+    msg: "JSON decode error",
+    input: "{}",
+    ctx: JSON.stringify({ error: parsed.message }),
+  };
+  return { ok: false, answer: problemsAnswer([problem]) };
 }
 
 function unreadable(): Answer {
