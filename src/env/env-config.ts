@@ -47,11 +47,13 @@ export const baseEnvConfig = z.strictObject({
   inference_weight: z
     .number()
     .default(1)
-    .describe("This environment's share of the inference servers against other environments. -1 = take all."),
+    .describe(
+      "This environment's share of the inference servers against other environments. -1 = never slow this environment down.",
+    ),
   batch_size: z
     .int()
     .default(-1)
-    .describe("Sequences per training batch. -1 = what the rollout server says; it wins in any case."),
+    .describe(compatibility("the rollout server says how many sequences a batch has")),
   max_batches_offpolicy: z
     .int()
     .default(3)

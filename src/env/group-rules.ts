@@ -1,6 +1,5 @@
 /** Which groups are fit to be sent or written. A group that isn't is skipped and counted, with its reason. */
 import type { ScoredGroup } from "../contracts/scored-group.ts";
-import { MASKED } from "./placeholder-tokens.ts";
 
 export type GroupRules = {
   groupSize: number;
@@ -42,11 +41,6 @@ export function judgeGroup(group: ScoredGroup, rules: GroupRules): GroupVerdict 
     };
   }
   return { fit: true };
-}
-
-/** Trained positions of each sequence. */
-export function completionLengths(group: ScoredGroup): number[] {
-  return group.masks.map((mask) => mask.filter((id) => id !== MASKED).length);
 }
 
 function findShapeFault({ tokens, masks, scores, inference_logprobs: logprobs }: ScoredGroup): string | null {

@@ -6,9 +6,9 @@
 import type { ChatMessage } from "../contracts/chat.ts";
 
 /** Marks a position as not trained on. */
-export const MASKED = -100;
+const MASKED = -100;
 /** Stands where no log-probability was sampled. */
-export const NOT_SAMPLED = 1;
+const NOT_SAMPLED = 1;
 
 export type PlaceholderTokens = { tokens: number[]; masks: number[]; inferenceLogprobs: number[] };
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../../src/contracts/chat.ts";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
 import { buildGroup, type ScoredSequence } from "../../src/env/build-group.ts";
-import { completionLengths, type GroupRules, judgeGroup } from "../../src/env/group-rules.ts";
+import { type GroupRules, judgeGroup } from "../../src/env/group-rules.ts";
 import { placeholderTokens } from "../../src/env/placeholder-tokens.ts";
 
 const sequence = (score: number, more: Partial<ScoredSequence> = {}): ScoredSequence => ({
@@ -112,19 +112,6 @@ describe("judgeGroup", () => {
   ])("%s", (_title, given, more, expected) => {
     const verdict = judgeGroup(given, { ...rules, ...more });
     expect(verdict.fit ? "fit" : verdict.reason).toBe(expected);
-  });
-
-  test("counts the trained positions", () => {
-    expect(
-      completionLengths(
-        group({
-          masks: [
-            [-100, 2, 3],
-            [-100, -100, 3],
-          ],
-        }),
-      ),
-    ).toEqual([2, 1]);
   });
 });
 
