@@ -22,7 +22,7 @@ export function fieldGroups(envClass: EnvClass, verbDefaults: ConfigMap): FieldG
     { title: "Agent, tools, sandbox and dataset", prefix: "--env.", fields: agent },
     { title: "Run, groups and rollout server", prefix: "--env.", fields: rest },
     {
-      title: "Inference server (a list under `openai` makes several; then --openai.<index>.<key>)",
+      title: "Inference server (of several: --openai.<index>.<key>)",
       prefix: "--openai.",
       fields: withDefaults(serverConfig, envClass.defaults?.openai),
     },

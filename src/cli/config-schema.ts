@@ -64,10 +64,11 @@ export function configFields(schema: z.ZodObject): ConfigField[] {
   const required = new Set(root.required ?? []);
   return Object.entries(root.properties ?? {}).map(([name, property]) => {
     const field = asSchema(property);
+    const unset = z.safeParse(schema.shape[name] ?? z.never(), undefined);
     return {
       name,
       typeText: typeText(field),
-      defaultText: field.default === undefined ? undefined : JSON.stringify(field.default),
+      defaultText: unset.data === undefined ? undefined : JSON.stringify(unset.data),
       required: required.has(name),
       description: field.description ?? "",
     };

@@ -1,0 +1,18 @@
+/** Writes the tables of keys in docs/cli.md from the schemas. Run: node scripts/write-cli-docs.ts */
+import { readFile, writeFile } from "node:fs/promises";
+import { Gsm8kAgentEnv } from "../environments/gsm8k-agent.ts";
+import { fieldGroups } from "../src/cli/config-help.ts";
+import { configTables } from "../src/cli/config-table.ts";
+
+const page = new URL("../docs/cli.md", import.meta.url);
+const marked = /(<!-- keys: made by scripts\/write-cli-docs\.ts -->\n)[\s\S]*?(<!-- \/keys -->)/;
+
+const text = await readFile(page, "utf8");
+if (!marked.test(text)) throw new Error("docs/cli.md: the marks around the tables are missing");
+await writeFile(
+  page,
+  text.replace(
+    marked,
+    (_all, open, close) => `${open}${configTables(fieldGroups(Gsm8kAgentEnv, {}))}${close}`,
+  ),
+);
