@@ -16,9 +16,6 @@ type DemoFlags = { seconds: number; seed: number; runDir?: string };
 
 /** Share of rollouts that the demo's practice server gets wrong on purpose. */
 const errorRate = 0.3;
-/** How far the trainer's mean may lie from 1 - errorRate: over four standard deviations of a short demo. */
-const tolerance = 0.12;
-
 /** The subcommand, to be mounted; `onExitCode` gets 128 + n when a signal ended it. */
 export function demoCommand({ io, onExitCode }: { io: CliIo; onExitCode: (code: number) => void }): Command {
   return new Command("demo")
@@ -68,6 +65,9 @@ function requireData({ batches, stages }: DemoState): void {
   const groups = stages.process.snapshot?.().groups.written ?? 0;
   const items = stages.evaluate.snapshot?.().evaluation.items ?? 0;
   const expected = 1 - errorRate;
+  const sequences = batches.reduce((sum, batch) => sum + batch.sequences, 0);
+  // Three standard deviations of that many rollouts, and a little for rounding.
+  const tolerance = 0.05 + 3 * Math.sqrt((errorRate * expected) / Math.max(1, sequences));
   if (mean !== undefined && groups > 0 && items > 0 && Math.abs(mean - expected) <= tolerance) return;
   throw new LachesisError(
     "DEMO_FAILED",

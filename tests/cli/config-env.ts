@@ -6,7 +6,7 @@ import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
 
 export class ConfigEnv extends HermesAgentBaseEnv {
-  static override readonly envName = "config-env";
+  static override readonly envName: string = "config-env";
   static readonly description = "Is configured, never played.";
   static readonly configSchema = hermesAgentEnvConfig.extend({
     difficulty: z.enum(["easy", "hard"]).default("easy").describe("How hard the items are."),

@@ -1,0 +1,142 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { CommanderError } from "commander";
+import { describe, expect, test } from "vitest";
+import { environments } from "../../environments/index.ts";
+import { environmentProgram } from "../../src/cli/environment-program.ts";
+import { exitCodeOf } from "../../src/cli/exit-codes.ts";
+import { pickClass } from "../../src/cli/find-environment.ts";
+import { readProcessEnvironment } from "../../src/cli/process-environment.ts";
+import { LachesisError } from "../../src/contracts/errors.ts";
+import { ConfigEnv, configEnv } from "./config-env.ts";
+import { memoryIo } from "./memory-io.ts";
+
+/** What the command says and throws, without running anything. */
+async function command(...argv: string[]) {
+  const io = memoryIo();
+  const program = environmentProgram({
+    io,
+    environments: [...environments, configEnv],
+    onExitCode: () => undefined,
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return { ...io.read(), code: 0, message: "", hint: "" };
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (error instanceof CommanderError) return { ...io.read(), code, message: error.message, hint: "" };
+    if (!(error instanceof LachesisError)) throw error;
+    return { ...io.read(), code, message: `${error.code}: ${error.message}`, hint: error.hint ?? "" };
+  }
+}
+
+describe("environment", () => {
+  test("list shows names and descriptions", async () => {
+    expect((await command("list")).stdout).toBe(
+      "gsm8k-agent  Grade-school maths word problems (GSM8K), solved with a Python session.\n" +
+        "config-env   Is configured, never played.\n",
+    );
+  });
+
+  test.each([
+    [
+      ["process"],
+      "USAGE_INVALID: process: expected the name or file of an environment.",
+      "Registered: gsm8k-agent",
+    ],
+    [
+      ["process", "gsm8k"],
+      'ENVIRONMENT_UNKNOWN: No environment is registered as "gsm8k".',
+      "Did you mean gsm8k-agent?",
+    ],
+    [["process", "GSM8K_agent"], "ENVIRONMENT_UNKNOWN", "Did you mean gsm8k-agent?"],
+    [
+      ["process", "./no/such.ts"],
+      "ENVIRONMENT_UNKNOWN: There is no environment file at ./no/such.ts.",
+      "Looked in /",
+    ],
+    [
+      ["process", "gsm8k-agent", "other"],
+      "USAGE_INVALID: process: expected one environment, got also other.",
+      "Quote",
+    ],
+    [
+      ["process", "gsm8k-agent", "--runs-dir", "x"],
+      "USAGE_INVALID: Unknown option --runs-dir.",
+      "Did you mean --run-dir?",
+    ],
+    [
+      ["process", "gsm8k-agent", "--group_size=4"],
+      "USAGE_INVALID: Unknown option --group_size.",
+      "--env.group_size",
+    ],
+    [
+      ["process", "gsm8k-agent", "--config", "none.yaml"],
+      "CONFIG_FILE_INVALID: Can't read the config file none.yaml",
+      "YAML",
+    ],
+    [
+      ["process", "gsm8k-agent", "--env.groupsize", "4"],
+      "--env.groupsize: unknown key; did you mean group_size?",
+      "--help",
+    ],
+    [
+      ["process", "--env.group_size", "0", "gsm8k-agent"],
+      "--env.group_size: expected integer >= 1, got 0",
+      "--help",
+    ],
+  ])("%j is refused with exit code 2", async (argv, message, hint) => {
+    const result = await command(...argv);
+    expect(result.message).toContain(message);
+    expect(result.hint).toContain(hint);
+    expect(result.code).toBe(2);
+  });
+
+  test.each([[["prosess"]], [[]], [["list", "x"]], [["process", "--log-level", "loud", "gsm8k-agent"]]])(
+    "%j prints how to use it and exits with 2",
+    async (argv) => {
+      const { code, stderr } = await command(...argv);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/--help|Usage/);
+    },
+  );
+
+  test.each([
+    [["--help"], "practice" /* mounted by the bin */, false],
+    [["process", "--help"], "--config <file>", true],
+    [["process", "config-env", "--help"], "--env.difficulty", true],
+    [["--help"], "evaluate", true],
+  ])("%j exits with 0", async (argv, text, isThere) => {
+    const { code, stdout } = await command(...argv);
+    expect(code).toBe(0);
+    expect(stdout.includes(text)).toBe(isThere);
+  });
+});
+
+describe("pickClass", () => {
+  class Other extends ConfigEnv {
+    static override readonly envName = "other";
+  }
+
+  test("takes the default export, else the only class", () => {
+    expect(pickClass({ default: Other, ConfigEnv }, "f.ts")).toBe(Other);
+    expect(pickClass({ ConfigEnv, helper: () => 1, number: 3 }, "f.ts")).toBe(ConfigEnv);
+    expect(pickClass({ ConfigEnv, Again: ConfigEnv }, "f.ts")).toBe(ConfigEnv);
+  });
+
+  test.each([
+    ["nothing", {}, "got exports nothing"],
+    ["no class", { helper: 1 }, "got exports helper"],
+    ["two classes", { ConfigEnv, Other }, "got 2 classes (config-env, other)"],
+  ])("refuses a file with %s", (_name, exports, message) => {
+    expect(() => pickClass(exports, "f.ts")).toThrow(message);
+  });
+});
+
+test.each([
+  [{ XDG_CACHE_HOME: "/x" }, "/x/lachesis"],
+  [{ XDG_CACHE_HOME: "/x", LACHESIS_CACHE: "/l" }, "/l"],
+  [{ XDG_CACHE_HOME: "" }, join(homedir(), ".cache/lachesis")],
+])("the cache under %j is %s", (environment, cacheDirectory) => {
+  expect(readProcessEnvironment(environment).cacheDirectory).toBe(cacheDirectory);
+});
