@@ -10,6 +10,7 @@ import { PlainLauncher } from "./local/plain-launcher.ts";
 import { findPython } from "./local/python-runtime.ts";
 import type { SandboxLauncher } from "./local/sandbox-launcher.ts";
 import type { SupervisedSandbox } from "./supervisor/supervised-sandbox.ts";
+import { isSupervisable } from "./supervisor/supervisor-command.ts";
 
 export { type LocalConfig, localConfig } from "./local/local-config.ts";
 
@@ -69,6 +70,13 @@ export class LocalBackend implements SandboxBackend {
 }
 
 async function openLauncher(config: LocalConfig, signal: AbortSignal): Promise<SandboxLauncher> {
+  if (!isSupervisable(process.platform, process.arch)) {
+    throw new LachesisError(
+      "SANDBOX_UNAVAILABLE",
+      `The local backend needs Linux on x64 or arm64; this is ${process.platform} on ${process.arch}.`,
+      { hint: "Run Lachesis on such a machine, or in a container." },
+    );
+  }
   await requirePerl(signal);
   const python = await findPython(config.python_path, { signal });
   return config.isolation === "none"
@@ -84,10 +92,7 @@ async function requirePerl(signal: AbortSignal): Promise<void> {
     throw new LachesisError(
       "SANDBOX_UNAVAILABLE",
       "Sandboxes need Perl 5 for their supervisor, and `perl` cannot be run.",
-      {
-        hint: "Install it: `apt-get install perl-base`.",
-        cause: error,
-      },
+      { hint: "Install it: `apt-get install perl-base`.", cause: error },
     );
   }
 }

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
-import { isSupervisable, supervisorCommand } from "../supervisor/supervisor-command.ts";
+import { supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
 import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
@@ -89,9 +89,6 @@ export class BubblewrapLauncher implements SandboxLauncher {
     python: PythonRuntime,
     signal: AbortSignal,
   ): Promise<BubblewrapLauncher> {
-    if (!isSupervisable(process.platform, process.arch)) {
-      throw unavailable(`it needs Linux on x64 or arm64, and this is ${process.platform} on ${process.arch}`);
-    }
     const help = await readHelp(config.bwrap_path, signal);
     if (!help.includes("--size BYTES")) throw unavailable("it must be version 0.7 or newer (option --size)");
 

@@ -7,7 +7,10 @@
 /** Host to supervisor. STDIN with an empty payload ends the input; CREDIT lets so many more bytes out. */
 export const hostFrame = { start: 1, stdin: 2, credit: 3, kill: 4 } as const;
 
-/** Supervisor to host. An empty STDOUT or STDERR ends the stream; EXIT follows both ends; GONE comes last. */
+/**
+ * Supervisor to host. An empty STDOUT or STDERR ends the stream; EXIT tells that the main process has ended,
+ * GONE that its whole tree has. Each job gets all four, in no fixed order.
+ */
 export const sandboxFrame = { ready: 16, stdout: 17, stderr: 18, taken: 19, exit: 20, gone: 21 } as const;
 
 export type Frame = { type: number; jobId: number; payload: Buffer };

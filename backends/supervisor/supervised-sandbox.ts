@@ -104,6 +104,7 @@ export class SupervisedSandbox implements Sandbox {
     const onAbort = () => void this.#killTree(job);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
+      await job.finished;
       const exitCode = await job.exited;
       if (isPastTime || signal.aborted) await job.gone;
       signal.throwIfAborted();

@@ -40,7 +40,8 @@ export type SupervisorCommandOptions = {
  */
 export function supervisorCommand(options: SupervisorCommandOptions): [string, ...string[]] {
   const { controlFd, limits, doomedDirectory = "" } = options;
-  const calls = systemCallsByArchitecture[process.arch] ?? { setsid: 0, prctl: 0, prlimit: 0 };
+  const calls = systemCallsByArchitecture[process.arch];
+  if (calls === undefined) throw new Error(`no system call numbers for ${process.arch}`);
   const limitPairs: [number, number][] = [
     [resource.core, 0],
     [resource.data, limits.dataBytes],
@@ -49,6 +50,6 @@ export function supervisorCommand(options: SupervisorCommandOptions): [string, .
   ];
   if (limits.processes !== undefined) limitPairs.push([resource.processes, limits.processes]);
   const numbers = [controlFd, calls.setsid, calls.prctl, calls.prlimit].map(String);
-  const pairs = calls.prlimit === 0 ? [] : limitPairs.map(([name, value]) => `${name}:${value}`);
+  const pairs = limitPairs.map(([name, value]) => `${name}:${value}`);
   return ["perl", "-", doomedDirectory, ...numbers, ...pairs];
 }

@@ -38,8 +38,10 @@ export const outputWindowBytes = 1_048_576;
 export const inputWindowBytes = 262_144;
 
 export type Job = {
-  /** The wait status as an exit code (128 + n for signal n). Rejects with SANDBOX_DIED. */
+  /** The main process' wait status as an exit code (128 + n for signal n). Rejects with SANDBOX_DIED. */
   readonly exited: Promise<number>;
+  /** Settles when the main process has ended and all its output has come. Rejects with SANDBOX_DIED. */
+  readonly finished: Promise<void>;
   /** Settles when the last descendant has gone. Rejects with SANDBOX_DIED. */
   readonly gone: Promise<void>;
   grantCredit(stream: OutputStream, bytes: number): void;
@@ -52,7 +54,9 @@ export type Job = {
 type JobEntry = {
   listener: JobListener;
   exit: PromiseWithResolvers<number>;
+  finished: PromiseWithResolvers<void>;
   gone: PromiseWithResolvers<void>;
+  pending: Set<"exit" | "gone" | OutputStream>;
   inputUnderWayBytes: number;
 };
 
@@ -90,11 +94,12 @@ export class SupervisorConnection {
     const entry: JobEntry = {
       listener,
       exit: Promise.withResolvers(),
+      finished: Promise.withResolvers(),
       gone: Promise.withResolvers(),
+      pending: new Set(["exit", "stdout", "stderr", "gone"]),
       inputUnderWayBytes: 0,
     };
-    entry.exit.promise.catch(() => {});
-    entry.gone.promise.catch(() => {});
+    for (const { promise } of [entry.exit, entry.finished, entry.gone]) promise.catch(() => {});
     this.#jobs.set(jobId, entry);
 
     this.#send(
@@ -104,6 +109,7 @@ export class SupervisorConnection {
     );
     return {
       exited: entry.exit.promise,
+      finished: entry.finished.promise,
       gone: entry.gone.promise,
       grantCredit: (stream, bytes) => this.#send(encodeCredit(jobId, stream, bytes)),
       sendInput: (chunk) => {
@@ -121,10 +127,9 @@ export class SupervisorConnection {
     this.#socket.destroy();
     this.#ready.reject(reason);
     for (const entry of this.#jobs.values()) {
-      entry.exit.reject(reason);
-      entry.gone.reject(reason);
-      entry.listener.onEnd("stdout");
-      entry.listener.onEnd("stderr");
+      for (const { reject } of [entry.exit, entry.finished, entry.gone]) reject(reason);
+      for (const stream of ["stdout", "stderr"] as const)
+        if (entry.pending.has(stream)) entry.listener.onEnd(stream);
     }
     this.#jobs.clear();
     this.#end.resolve(reason);
@@ -157,8 +162,13 @@ export class SupervisorConnection {
       case sandboxFrame.stdout:
       case sandboxFrame.stderr: {
         const stream = type === sandboxFrame.stdout ? "stdout" : "stderr";
-        if (payload.length === 0) entry.listener.onEnd(stream);
-        else entry.listener.onOutput(stream, payload);
+        if (!entry.pending.has(stream)) throw new Error("output behind its end");
+        if (payload.length > 0) {
+          entry.listener.onOutput(stream, payload);
+        } else {
+          this.#settle(jobId, entry, stream);
+          entry.listener.onEnd(stream);
+        }
         return;
       }
       case sandboxFrame.taken: {
@@ -171,14 +181,23 @@ export class SupervisorConnection {
       }
       case sandboxFrame.exit:
         entry.exit.resolve(exitCodeOf(payload.readUInt16BE()));
+        this.#settle(jobId, entry, "exit");
         return;
       case sandboxFrame.gone:
-        this.#jobs.delete(jobId);
         entry.gone.resolve();
+        this.#settle(jobId, entry, "gone");
         return;
       default:
         throw new Error(`a frame of the unknown type ${type}`);
     }
+  }
+
+  #settle(jobId: number, entry: JobEntry, part: "exit" | "gone" | OutputStream): void {
+    entry.pending.delete(part);
+    const isFinished =
+      !entry.pending.has("exit") && !entry.pending.has("stdout") && !entry.pending.has("stderr");
+    if (isFinished) entry.finished.resolve();
+    if (isFinished && !entry.pending.has("gone")) this.#jobs.delete(jobId);
   }
 }
 

@@ -27,7 +27,11 @@ my ($PDEATHSIG, $DUMPABLE, $SUBREAPER, $NO_NEW_PRIVS) = (1, 4, 36, 38);
 my ($START, $STDIN, $CREDIT, $KILL) = (1, 2, 3, 4);
 my ($READY, $STDOUT, $STDERR, $TAKEN, $EXIT, $GONE) = (16, 17, 18, 19, 20, 21);
 
-sub process_control { syscall($prctl, $_[0], $_[1], 0, 0, 0) if $prctl }
+my $FAREWELL = 'ok';
+
+sub process_control { syscall($prctl, $_[0], $_[1], 0, 0, 0) }
+# Should the machine run out of memory, the kernel shall take the largest process of a sandbox, not the host.
+if (open(my $score, '>', '/proc/self/oom_score_adj')) { syswrite $score, '1000' }
 process_control($DUMPABLE, 0);
 process_control($SUBREAPER, 1);
 process_control($NO_NEW_PRIVS, 1);
@@ -93,6 +97,7 @@ sub kill_below {
 
 sub keep {
   my ($report, $ends, $cwd, $argv, $env) = @_;
+  $0 = 'keeper';
   $SIG{CHLD} = 'DEFAULT';
   process_control($SUBREAPER, 1);
   process_control($PDEATHSIG, 9);
@@ -103,11 +108,11 @@ sub keep {
   my $main = fork;
   if (!defined $main) {
     syswrite $ends->[2], "cannot start $argv->[0]: $!\n";
-    syswrite $report, pack('n', 126 << 8);
+    syswrite $report, pack('n', 126 << 8) . $FAREWELL;
     exit 0;
   }
   if (!$main) {
-    $setsid ? syscall($setsid) : setpgrp(0, 0);
+    syscall($setsid);
     process_control($PDEATHSIG, 9);
     open(STDIN, '<&', $ends->[0]);
     open(STDOUT, '>&', $ends->[1]);
@@ -128,6 +133,7 @@ sub keep {
   while ((my $pid = waitpid(-1, 0)) > 0) {
     syswrite $report, pack('n', $?) if $pid == $main;
   }
+  syswrite $report, $FAREWELL;
   exit 0;
 }
 
@@ -152,9 +158,8 @@ sub start {
   }
   if (!defined $pid) {
     reply($STDERR, $id, "cannot start $argv[0]: $!\n");
-    reply($EXIT, $id, pack('n', 126 << 8));
-    reply($GONE, $id, '');
-    return;
+    reply($_, $id, '') for $STDOUT, $STDERR, $GONE;
+    return reply($EXIT, $id, pack('n', 126 << 8));
   }
   nonblocking($_) for grep { $_ } @host, $told;
   $jobs{$id} = {
@@ -196,36 +201,35 @@ sub finish_stream {
   reply($stream->{type}, $id, '');
 }
 
+# Tells what has come to its end: the main process, then its streams, at last its whole tree.
 sub settle {
   my ($id, $job) = @_;
   return if !defined $job->{status};
   if (!$job->{exited}) {
-    for my $stream (@{$job->{streams}}) {
-      pump($id, $job, $stream) while $stream->{live} && $stream->{credit} > 0 && length $outbox < $PIPE_MAX;
-    }
-    return if grep { $_->{live} } @{$job->{streams}};
     reply($EXIT, $id, pack('n', $job->{status}));
     $job->{exited} = 1;
     delete $job->{stdin};
   }
-  if (!$job->{told}) {
-    reply($GONE, $id, '');
-    delete $jobs{$id};
+  for my $stream (@{$job->{streams}}) {
+    pump($id, $job, $stream) while $stream->{live} && $stream->{credit} > 0 && length $outbox < $PIPE_MAX;
   }
+  if (!$job->{told} && !$job->{orphaned} && !$job->{gone}) {
+    reply($GONE, $id, '');
+    $job->{gone} = 1;
+  }
+  delete $jobs{$id} if $job->{gone} && !grep { $_->{live} } @{$job->{streams}};
 }
 
+# Hears from the keeper: the exit status, a farewell, or nothing more because it was killed.
 sub hear {
   my ($id, $job) = @_;
   my $count = sysread $job->{told}, my $report, 2;
   if ($count) {
-    $job->{status} = unpack('n', $report);
+    if (defined $job->{status}) { $job->{farewell} = 1 } else { $job->{status} = unpack('n', $report) }
   } elsif (defined $count || ($! != $AGAIN && $! != $INTR)) {
     delete $job->{told};
-    if (!defined $job->{status}) {
-      $job->{status} = 9;
-      my %keepers = map { $_->{keeper} => 1 } grep { $_->{told} } values %jobs;
-      kill_below($$, \%keepers);
-    }
+    $job->{status} = 9 if !defined $job->{status};
+    $job->{orphaned} = !$job->{farewell};
   }
 }
 
@@ -262,14 +266,29 @@ sub obey {
     my ($which, $count) = unpack('CN', $payload);
     $job->{streams}[$which]{credit} += $count;
   } elsif ($type == $KILL) {
-    return if !$job->{told};
-    kill_below($job->{keeper}, {});
-    kill 'KILL', $job->{keeper};
+    $job->{killed} = 1;
   }
+}
+
+# Kills what shall go, pass after pass until it is gone: the tree of a job to be killed (its keeper may not
+# have started it yet, or may have been stopped), and whatever lost its keeper.
+sub hunt {
+  my ($job) = @_;
+  if ($job->{killed} && $job->{told}) {
+    kill_below($job->{keeper}, {});
+    kill 'CONT', $job->{keeper};
+    return 1;
+  }
+  if ($job->{orphaned}) {
+    my %keepers = map { $_->{keeper} => 1 } grep { $_->{told} } values %jobs;
+    $job->{orphaned} = kill_below($$, \%keepers);
+  }
+  return $job->{orphaned};
 }
 
 reply($READY, 0, '');
 while (1) {
+  my $hunting = grep { hunt($_) } values %jobs;
   settle($_, $jobs{$_}) for keys %jobs;
   my ($readable, $writable) = ('', '');
   vec($readable, fileno $control, 1) = 1;
@@ -282,7 +301,7 @@ while (1) {
       vec($readable, fileno $stream->{pipe}, 1) = 1;
     }
   }
-  next if select($readable, $writable, undef, undef) < 0;
+  next if select($readable, $writable, undef, $hunting ? 0.005 : undef) < 0;
   if (length $outbox && vec($writable, fileno $control, 1)) {
     my $count = syswrite $control, $outbox, 262144;
     substr($outbox, 0, $count, '') if $count;

@@ -33,7 +33,7 @@ export interface SandboxProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Settles with the exit code (128 + n for signals) once the process is gone; never rejects. */
+  /** Settles with the exit code (128 + n for signals) once the process is gone, its last output perhaps still unread; never rejects. */
   readonly exited: Promise<number>;
   /** Kills the process and its descendants, and waits until they are gone. */
   kill(): Promise<void>;

@@ -142,6 +142,13 @@ describe.skipIf(bubblewrapSkipReason !== undefined)(title, () => {
       expect(findByCommand("4322.5")).toEqual([]);
     });
 
+    test("what a killed keeper kept is killed, also after its command has ended", async () => {
+      await run("echo $PPID > keeper; setsid sleep 4323.5 & sleep 0.05");
+      expect(findByCommand("4323.5")).toHaveLength(1);
+      await run("kill -9 $(cat keeper); sleep 0.1");
+      expect(findByCommand("4323.5")).toEqual([]);
+    });
+
     test("the supervisor and the keepers can be neither traced nor opened", async () => {
       const { stdout } = await python(`
 import ctypes, os
@@ -153,7 +160,7 @@ for pid in (1, os.getppid(), int(open("/proc/%d/stat" % os.getppid()).read().spl
             if pid != os.getppid(): print("opened", pid, name)
         except OSError as error:
             assert error.errno in (2, 13), error
-    if open("/proc/%d/cmdline" % pid).read().startswith("supervisor"):
+    if open("/proc/%d/cmdline" % pid).read().strip("\\0") in ("supervisor", "keeper"):
         print("traced" if libc.ptrace(16, pid, 0, 0) == 0 else "refused")
 `);
       expect(stdout).toMatch(/^(refused\n)+$/);
@@ -217,6 +224,10 @@ except OSError as error:
         "MemoryError",
       );
       await expectUsable();
+    });
+
+    test("when the machine runs out of memory, sandboxes go first", async () => {
+      expect((await run("cat /proc/self/oom_score_adj")).stdout).toBe("1000\n");
     });
 
     test.each(["/workspace", "/tmp", "/dev/shm"])("filling %s ends at its size", async (directory) => {

@@ -39,7 +39,7 @@ export function listDescendants(ancestorPid = process.pid): HostProcessInfo[] {
 /** Sandbox processes whose parent is gone: nobody would ever end them. */
 export function listOrphanedSandboxes(): HostProcessInfo[] {
   return listHostProcesses().filter(
-    ({ parentPid, command }) => parentPid === 1 && /^(supervisor|\S*bwrap --args)/.test(command),
+    ({ parentPid, command }) => parentPid === 1 && /^(supervisor|keeper|\S*bwrap --args)/.test(command),
   );
 }
 

@@ -12,7 +12,7 @@ export const bubblewrapSkipReason: string | undefined = (() => {
   return probe.status === 0 ? undefined : `bubblewrap does not work here: ${probe.stderr}`;
 })();
 
-const isSandboxCommand = (command: string) => /^(supervisor|perl - |\S*bwrap --args)/.test(command);
+const isSandboxCommand = (command: string) => /^(supervisor|keeper|perl - |\S*bwrap --args)/.test(command);
 
 /** No process of a sandbox below this one, none that lost its parent, no directory of ours. */
 export async function expectNoSandboxLeft(): Promise<void> {
@@ -26,12 +26,10 @@ export async function expectNoSandboxLeft(): Promise<void> {
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`lachesis-${process.pid}-`))).toEqual([]);
 }
 
-/** Kills the supervisors of all sandboxes of this test process, as seen from the host; their keepers stay. */
+/** Kills the supervisors of all sandboxes of this test process, as seen from the host. */
 export function killSupervisors(): void {
-  const supervisors = listDescendants().filter(({ command }) => command === "supervisor");
-  const pids = new Set(supervisors.map(({ pid }) => pid));
-  for (const { pid, parentPid } of supervisors) {
-    if (!pids.has(parentPid)) process.kill(pid, "SIGKILL");
+  for (const { pid, command } of listDescendants()) {
+    if (command === "supervisor") process.kill(pid, "SIGKILL");
   }
 }
 

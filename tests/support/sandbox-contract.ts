@@ -284,6 +284,17 @@ time.sleep(${marker})'`,
         await child.kill();
       });
 
+      test("kill and exit do not wait for output that nobody reads", async () => {
+        const sandbox = await open();
+        const child = await sandbox.spawn({ shell: "head -c 20000000 /dev/zero" }, { signal });
+        await run(sandbox, "sleep 0.1");
+        await child.kill();
+        expect(await child.exited).toBe(137);
+        const finished = await sandbox.spawn({ shell: "head -c 30000 /dev/zero; exit 4" }, { signal });
+        expect(await finished.exited).toBe(4);
+        expect(await buffer(finished.stdout)).toHaveLength(30_000);
+      });
+
       test("a reader that stalls holds up its own process only", async () => {
         const sandbox = await open();
         const child = await sandbox.spawn(
