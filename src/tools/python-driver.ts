@@ -11,8 +11,8 @@
  * does by accident (replacing builtins or sys.stdout, forking, closing descriptors, leaving trace functions)
  * does not hurt. Against what it does on purpose the host defends itself: a bad frame ends the process.
  * - The driver runs on a private copy of the builtins, with every function it needs bound beforehand.
- * - Modules are imported without the working directory: a workspace file `ast.py` must not shadow anything
- *   (`ast` itself is here because formatting a traceback imports it).
+ * - It goes to the workspace only after its imports: a file `ast.py` there must not shadow anything
+ *   (`ast` itself is imported because formatting a traceback needs it).
  * - The time limit is SIGALRM, raising a KeyboardInterrupt that `except Exception` does not catch.
  */
 
@@ -22,11 +22,7 @@ import type { Command } from "../contracts/sandbox.ts";
 const textLimit = 20_000;
 
 const driverSource = String.raw`
-import sys
-search_path = sys.path
-sys.path = [entry for entry in search_path if entry]
-import _ast, _signal, ast, builtins, linecache, os, traceback, types
-sys.path = search_path
+import _ast, _signal, ast, builtins, linecache, os, sys, traceback, types
 try:
     os.chdir(sys.argv[2])
 except OSError:

@@ -55,6 +55,7 @@ export class PythonSession implements AsyncDisposable {
     if (end.lost) {
       this.#python = undefined;
       await python.close();
+      await this.#proveSandboxAlive(options.signal);
     }
     return resultOf(end, { note, timeoutMs: options.timeoutMs });
   }
@@ -83,6 +84,11 @@ export class PythonSession implements AsyncDisposable {
         ? null
         : `The Python process of the calls before was lost in the meantime (${previous.loss.reason}); their variables are gone.`;
     return { python, note };
+  }
+
+  /** A process that went down with its sandbox is no doing of the model's: rejects as the sandbox does. */
+  async #proveSandboxAlive(signal: AbortSignal): Promise<void> {
+    await this.#sandbox.exec({ argv: ["true"], cwd: "/" }, { timeoutMs: 10_000, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

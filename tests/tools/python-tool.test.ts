@@ -229,3 +229,14 @@ test("a Python that never starts is a failure of the machinery", async () => {
     message: expect.stringContaining("no python here"),
   });
 });
+
+test("a sandbox that dies under a call is a failure of the machinery, not of the code", async () => {
+  await using fresh = rolloutContext(backend);
+  const python = caller(fresh);
+  await python("1");
+  const running = expect(python("import time; time.sleep(60)")).rejects.toMatchObject({
+    code: expect.stringMatching(/^SANDBOX_/),
+  });
+  await (await fresh.sandbox())[Symbol.asyncDispose]();
+  await running;
+});
