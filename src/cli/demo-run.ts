@@ -44,7 +44,7 @@ const batchSize = 32;
 /** A new sample replaces the last one no faster than it can be read. */
 const sampleIntervalMs = 2_500;
 /** Shares of the time at which a stage that has something to show stops starting work. */
-const stageEnds: Readonly<Record<DemoStageName, number>> = { serve: 0.55, process: 0.8, evaluate: 1.2 };
+const stageEnds: Readonly<Record<DemoStageName, number>> = { serve: 0.55, process: 0.8, evaluate: 3 };
 
 /** Runs all stages. Rejects with what made one fail; a stop is no failure. */
 export async function runDemo(options: DemoOptions): Promise<void> {

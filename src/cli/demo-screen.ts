@@ -1,7 +1,7 @@
 /** The demo's one screen, as lines. */
 import type { Colors } from "./colors.ts";
 import { type DemoStage, type DemoStageName, type DemoState, meanOfBatches } from "./demo-state.ts";
-import { errorText, formatDuration, formatMean, progressBar } from "./progress-lines.ts";
+import { counted, errorText, formatDuration, formatMean, progressBar } from "./progress-lines.ts";
 import { fitText } from "./text-width.ts";
 
 const explained: Readonly<Record<DemoStageName, string>> = {
@@ -55,7 +55,7 @@ function numbersOf(name: DemoStageName, stage: DemoStage, { batches }: DemoState
     case "serve": {
       const sequences = batches.reduce((sum, batch) => sum + batch.sequences, 0);
       const means = batches.map(({ meanScore }) => meanScore);
-      const trainer = `trainer got ${batches.length} batches, ${sequences} rollouts · mean score ${formatMean(meanOfBatches(batches))}`;
+      const trainer = `trainer got ${counted(batches.length, "batch", "batches")}, ${sequences} rollouts · mean score ${formatMean(meanOfBatches(batches))}`;
       const each =
         means.length === 0
           ? []
@@ -64,7 +64,7 @@ function numbersOf(name: DemoStageName, stage: DemoStage, { batches }: DemoState
     }
     case "process":
       return [
-        `${snapshot.groups.written} groups written · mean score ${formatMean(snapshot.meanReward)} · ${rolloutsLine}`,
+        `${counted(snapshot.groups.written, "group")} written · mean score ${formatMean(snapshot.meanReward)} · ${rolloutsLine}`,
       ];
     case "evaluate":
       return [
@@ -86,7 +86,7 @@ function sampleLines({ sample }: DemoState, colors: Colors): string[] {
     colors.bold("One rollout of the last batch"),
     row("problem", sample.problem),
     ...steps,
-    ...(more > 0 ? [row("", colors.dim(`and ${more} more calls`))] : []),
+    ...(more > 0 ? [row("", colors.dim(`and ${counted(more, "more call")}`))] : []),
     row("answer", sample.answer),
     row("score", sample.score > 0 ? colors.green(String(sample.score)) : colors.red(String(sample.score))),
   ];

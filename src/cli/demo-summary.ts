@@ -2,7 +2,7 @@
 import { relative } from "node:path";
 import type { Colors } from "./colors.ts";
 import { type DemoStage, type DemoState, meanOfBatches } from "./demo-state.ts";
-import { formatMean } from "./progress-lines.ts";
+import { counted, formatMean } from "./progress-lines.ts";
 import { padText, textWidth } from "./text-width.ts";
 
 /** The whole text, ending with a line break. */
@@ -17,7 +17,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
     rows.push([
       "serve",
       rollouts(serve),
-      `${batches.length} batches for the trainer`,
+      counted(batches.length, "batch", "batches"),
       formatMean(meanOfBatches(batches)),
       "-",
     ]);
@@ -27,7 +27,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
     rows.push([
       "process",
       rollouts(written),
-      `${groups.written} groups`,
+      counted(groups.written, "group"),
       formatMean(meanReward),
       files(written),
     ]);
@@ -37,7 +37,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
     rows.push([
       "evaluate",
       rollouts(evaluate),
-      `${items} test problems`,
+      counted(items, "test problem"),
       formatMean(meanScore),
       files(evaluate),
     ]);
@@ -57,7 +57,7 @@ export function demoSummary(state: DemoState, runDirectory: string, colors: Colo
     "",
     ...lines,
     "",
-    `Right answers by design: ${(1 - errorRate).toFixed(2)} (the practice server errs in ${Math.round(errorRate * 100)} % of its rollouts).`,
+    `By design the mean is near ${(1 - errorRate).toFixed(2)}: the practice server errs on purpose.`,
     `The data is in ${colors.bold(runDirectory)}`,
     "",
   ].join("\n");

@@ -89,7 +89,7 @@ export function plainLine(heading: RunHeading, snapshot: ProgressSnapshot): stri
 /** Failures and tool errors by kind; "" when there are none. */
 export function errorText({ failures, toolErrors }: ProgressSnapshot): string {
   const codes = [...failures].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} x${count}`);
-  return joinParts(...codes, toolErrors > 0 ? `${toolErrors} failed tool calls` : "");
+  return joinParts(...codes, toolErrors > 0 ? counted(toolErrors, "failed tool call") : "");
 }
 
 /** `1:05`, `1:02:03`. */
@@ -99,6 +99,11 @@ export function formatDuration(milliseconds: number): string {
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** `1 group`, `2 groups`. */
+export function counted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
 }
 
 export function formatMean(mean: number | undefined): string {

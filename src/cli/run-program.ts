@@ -9,6 +9,9 @@ export async function runProgram(
   argv: readonly string[],
   exitCode: () => number,
 ): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners("error").includes(ignoreClosedPipe)) stream.on("error", ignoreClosedPipe);
+  }
   try {
     await program.parseAsync(argv, { from: "user" });
     return exitCode();
@@ -26,4 +29,9 @@ export async function runProgram(
 export function leaveWith(exitCode: number): void {
   process.exitCode = exitCode;
   setTimeout(() => process.exit(), 2_000).unref();
+}
+
+/** Output into `head` ends early: what is left to say has no reader, and the run goes on. */
+function ignoreClosedPipe(error: Error): void {
+  if (!("code" in error) || error.code !== "EPIPE") throw error;
 }

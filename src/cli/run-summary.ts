@@ -1,7 +1,7 @@
 /** The last words of a run: what happened, what was saved and where, what was lost and why. */
 import type { ProgressSnapshot } from "../telemetry/run-progress.ts";
 import type { Colors } from "./colors.ts";
-import { formatDuration, formatMean, type RunHeading } from "./progress-lines.ts";
+import { counted, formatDuration, formatMean, type RunHeading } from "./progress-lines.ts";
 import { padText } from "./text-width.ts";
 
 export type SavedThing = { what: string; path: string };
@@ -32,13 +32,16 @@ export function summaryText({
     rows.push(["groups", `${delivered} ${heading.verb === "serve" ? "sent" : "written"}`]);
     const lost = groups.skipped + groups.dropped;
     if (lost > 0) rows.push(["", `${lost} not: ${countsText(groupReasons)}`]);
-    rows.push(["reward", `mean ${formatMean(snapshot.meanReward)} of ${rollouts.scored} scored rollouts`]);
+    rows.push([
+      "reward",
+      `mean ${formatMean(snapshot.meanReward)} of ${counted(rollouts.scored, "scored rollout")}`,
+    ]);
   }
   if (rollouts.failed > 0)
-    rows.push(["failed", `${rollouts.failed} rollouts, scored nowhere: ${countsText(failures)}`]);
-  if (rollouts.cancelled > 0) rows.push(["cancelled", `${rollouts.cancelled} rollouts`]);
+    rows.push(["failed", `${counted(rollouts.failed, "rollout")}, scored nowhere: ${countsText(failures)}`]);
+  if (rollouts.cancelled > 0) rows.push(["cancelled", counted(rollouts.cancelled, "rollout")]);
   if (snapshot.toolCalls > 0)
-    rows.push(["tools", `${snapshot.toolCalls} calls, ${snapshot.toolErrors} of them failed`]);
+    rows.push(["tools", `${counted(snapshot.toolCalls, "call")}, ${snapshot.toolErrors} failed`]);
   for (const [name, value] of Object.entries(result.metrics))
     rows.push([name.replace(/^eval\//, ""), formatMetric(value)]);
   for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);

@@ -18,7 +18,7 @@ import type { ConfigMap } from "./config-file.ts";
 import { openServices } from "./environment-services.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 import { printError } from "./print-error.ts";
-import type { RunHeading } from "./progress-lines.ts";
+import { counted, type RunHeading } from "./progress-lines.ts";
 import { openProgressView } from "./progress-view.ts";
 import { collectSecrets, secretScrubber } from "./redact.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
@@ -124,16 +124,19 @@ export async function playVerb(verb: Verb, env: BaseEnv, signals: RunSignals): P
   switch (verb) {
     case "serve": {
       const { deadLetters } = await serveEnvironment({ env, ...signals });
-      const unsent = deadLetters && { what: `${deadLetters.groups} unsent groups`, path: deadLetters.path };
+      const unsent = deadLetters && {
+        what: counted(deadLetters.groups, "unsent group"),
+        path: deadLetters.path,
+      };
       return { saved: unsent === null ? [] : [unsent], metrics: {} };
     }
     case "process": {
       const { path, groups } = await processEnvironment({ env, ...signals });
-      return { saved: [{ what: `${groups} groups`, path }], metrics: {} };
+      return { saved: [{ what: counted(groups, "group"), path }], metrics: {} };
     }
     case "evaluate": {
       const { evaluation, paths } = await evaluateEnvironment({ env, ...signals });
-      const samples = { what: `${evaluation.samples.length} samples`, path: paths.samples ?? "" };
+      const samples = { what: counted(evaluation.samples.length, "sample"), path: paths.samples ?? "" };
       return {
         saved: [{ what: "metrics", path: paths.metrics }, ...(paths.samples === null ? [] : [samples])],
         metrics: evaluation.metrics,

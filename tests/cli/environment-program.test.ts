@@ -1,7 +1,8 @@
-import { homedir } from "node:os";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommanderError } from "commander";
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { environments } from "../../environments/index.ts";
 import { environmentProgram } from "../../src/cli/environment-program.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
@@ -110,6 +111,40 @@ describe("environment", () => {
     const { code, stdout } = await command(...argv);
     expect(code).toBe(0);
     expect(stdout.includes(text)).toBe(isThere);
+  });
+});
+
+describe("places that can't be written to", () => {
+  let place = "";
+  beforeEach(async () => {
+    place = await mkdtemp(join(tmpdir(), "lachesis-place-"));
+    await writeFile(join(place, "file"), "");
+  });
+  afterEach(() => rm(place, { recursive: true, force: true }));
+
+  test.each([
+    ["the run directory", ["--run-dir", "PLACE/file/run"], "--run-dir"],
+    [
+      "groups",
+      ["--run-dir=PLACE/run", "--env.data_path_to_save_groups=PLACE/file/g.jsonl"],
+      "data_path_to_save_groups",
+    ],
+    [
+      "evaluations",
+      ["--run-dir=PLACE/run", "--env.data_dir_to_save_evals=PLACE/file/evals"],
+      "data_dir_to_save_evals",
+    ],
+  ])("%s below a file: a coded error before any work", async (_name, flags, what) => {
+    const argv = flags.map((flag) => flag.replace("PLACE", place));
+    const { code, message, stdout, stderr } = await command("process", "config-env", ...argv);
+    expect(message).toMatch(new RegExp(`^OUTPUT_UNWRITABLE: .*${what}`));
+    expect([code, stdout, stderr]).toEqual([1, "", ""]);
+  });
+
+  test("a run directory with files in it is not written over", async () => {
+    const { code, message } = await command("process", "config-env", "--run-dir", place);
+    expect([code, message]).toEqual([1, expect.stringContaining("expected a new or empty directory")]);
+    expect(await readdir(place)).toEqual(["file"]);
   });
 });
 

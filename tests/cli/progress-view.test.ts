@@ -45,13 +45,13 @@ describe("words", () => {
       "  groups    █████░░░░░░░░░░░░░░░ 1/4 · 6.0/min · ETA 0:30 · 1 not used (same-scores)",
       "  reward    mean 0.750 · last 30 s 0.750",
       "  rollouts  4 scored · 0 running · 30.0/min · 3.0 turns each",
-      "  errors    INFERENCE_FAILED x1 · 1 failed tool calls",
+      "  errors    INFERENCE_FAILED x1 · 1 failed tool call",
     ]);
   });
 
   test("the plain line", () => {
     expect(plainLine(heading, playedProgress().progress.snapshot())).toBe(
-      "0:10 | groups 1/4 | 6.0/min | ETA 0:30 | reward 0.750 | rollouts 4 (0 running) | 1 not used (same-scores) | INFERENCE_FAILED x1 · 1 failed tool calls",
+      "0:10 | groups 1/4 | 6.0/min | ETA 0:30 | reward 0.750 | rollouts 4 (0 running) | 1 not used (same-scores) | INFERENCE_FAILED x1 · 1 failed tool call",
     );
   });
 
@@ -70,8 +70,8 @@ describe("words", () => {
       "  groups    1 written",
       "            1 not: same-scores x1",
       "  reward    mean 0.750 of 4 scored rollouts",
-      "  failed    1 rollouts, scored nowhere: INFERENCE_FAILED x1",
-      "  tools     1 calls, 1 of them failed",
+      "  failed    1 rollout, scored nowhere: INFERENCE_FAILED x1",
+      "  tools     1 call, 1 failed",
       "  accuracy  0.5000",
       "  saved     1 groups in out.jsonl",
       "  run       runs/x (config.yaml, run.log)",
