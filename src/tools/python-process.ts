@@ -128,8 +128,8 @@ export class PythonProcess {
     if (this.#loss !== undefined) return;
     try {
       for (const reply of this.#replies.read(chunk)) {
-        const expected = reply.status === "R" ? readyId : this.#call?.id;
-        if (reply.id !== expected) throw new Error("a reply that nobody asked for");
+        const asked = reply.id === this.#call?.id && (reply.status === "R") === (reply.id === readyId);
+        if (!asked) throw new Error("a reply that nobody asked for");
         this.#call?.reply.resolve(reply);
       }
     } catch {
