@@ -87,6 +87,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 async function serveStage(options: DemoOptions & { apiUrl: string; flags: string[] }): Promise<void> {
   const { state, logger, aborted, apiUrl } = options;
   const finish = new AbortController();
+  const trainerFailed = new AbortController();
   let sampledAt = 0;
   const onBatch = (batch: readonly ScoredGroup[]) => {
     const scores = batch.flatMap((group) => group.scores);
@@ -103,9 +104,13 @@ async function serveStage(options: DemoOptions & { apiUrl: string; flags: string
     onBatch,
     finish: finish.signal,
     abort: aborted,
+  }).catch((error: unknown) => {
+    trainerFailed.abort();
+    throw error;
   });
   const serving = playStage("serve", {
     ...options,
+    aborted: AbortSignal.any([aborted, trainerFailed.signal]),
     flags: [
       ...options.flags,
       `--env.rollout_server_url=${apiUrl}`,
@@ -113,7 +118,10 @@ async function serveStage(options: DemoOptions & { apiUrl: string; flags: string
       "--env.steps_per_eval=0",
     ],
   }).finally(() => finish.abort());
-  await Promise.all([training, serving]);
+  // Both are waited for, whichever fails first: nothing may go on behind the demo's back.
+  for (const ended of await Promise.allSettled([training, serving])) {
+    if (ended.status === "rejected") throw ended.reason;
+  }
 }
 
 async function playStage(

@@ -136,6 +136,7 @@ function trainerText({ server }: ProgressSnapshot, total: number | undefined): s
   if (server === undefined) return "waiting for the rollout server";
   return joinParts(
     total === undefined ? `step ${server.step}` : `step ${server.step}/${total}`,
+    etaText(server.step, total, server.stepsPerSecond),
     `queue ${server.queueSize}`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Makes one configuration out of its layers: schema defaults < the verb's < the class's < YAML file < flags. Maps merge
- * deeply, everything else is replaced. Validation happens once, on the merged value, so a default that a
- * flag overrides never counts; every problem is reported, each with the place it came from.
+ * Makes one configuration out of its layers: schema defaults < the verb's < the class's < YAML file < flags.
+ * Maps merge deeply, everything else is replaced. Validation happens once, on the merged value, so a default
+ * that a flag overrides never counts; every problem is reported, each with the place it came from.
  *
  * `openai` is one server or a list: a list of two or more in the file replaces the class default, and then
  * `--openai.<key>` is ambiguous and refused: `--openai.<index>.<key>` says which server is meant.

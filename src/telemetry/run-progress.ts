@@ -33,7 +33,8 @@ export type ProgressSnapshot = {
     meanScore: number | undefined;
     itemsPerSecond: number;
   };
-  server: { step: number; queueSize: number } | undefined;
+  /** serve: the trainer's state; `stepsPerSecond` is the mean since the first status. */
+  server: { step: number; queueSize: number; stepsPerSecond: number } | undefined;
 };
 
 /** Sums of one clock second; a view's rate is made of the last `windowSeconds` of them. */
@@ -53,7 +54,7 @@ export class RunProgress implements Disposable {
   #turns = { total: 0, ofScored: 0 };
   #evaluation = { items: 0, sum: 0, scored: 0 };
   #evaluationTotal: number | undefined;
-  #server: { step: number; queueSize: number } | undefined;
+  #server: { step: number; queueSize: number; firstStep: number; since: number } | undefined;
 
   constructor({ events, clock = Date.now }: { events: EventBus; clock?: () => number }) {
     this.#clock = clock;
@@ -93,7 +94,8 @@ export class RunProgress implements Disposable {
         else increase(this.#groupReasons, reason ?? result);
       }),
       events.on("server-status", (status) => {
-        this.#server = status;
+        const { firstStep, since } = this.#server ?? { firstStep: status.step, since: this.#clock() };
+        this.#server = { ...status, firstStep, since };
       }),
       events.on("eval-start", ({ items }) => {
         this.#evaluationTotal = items;
@@ -135,7 +137,12 @@ export class RunProgress implements Disposable {
         meanScore: ratio(sum, scored),
         itemsPerSecond: total("items") / span,
       },
-      server: this.#server,
+      server: this.#server && {
+        step: this.#server.step,
+        queueSize: this.#server.queueSize,
+        stepsPerSecond:
+          (this.#server.step - this.#server.firstStep) / Math.max(1, (now - this.#server.since) / 1000),
+      },
     };
   }
 

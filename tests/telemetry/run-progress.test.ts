@@ -83,6 +83,13 @@ test("groups say why they were not used; a new evaluation starts from zero", () 
   expect(snapshot.evaluation).toMatchObject({ items: 1, total: 1, meanScore: 0 });
 });
 
+test("the trainer's speed is that of the steps seen, not of those before", () => {
+  events.emit("server-status", { step: 100, queueSize: 0 });
+  now += 10_000;
+  events.emit("server-status", { step: 105, queueSize: 7 });
+  expect(progress.snapshot().server).toEqual({ step: 105, queueSize: 7, stepsPerSecond: 0.5 });
+});
+
 test("a disposed progress listens no more", () => {
   progress[Symbol.dispose]();
   playRollout(scored(1));
