@@ -1,9 +1,11 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { eventually, listDescendants } from "../support/host-processes.ts";
 import { runCli } from "./run-cli.ts";
+
+vi.setConfig({ testTimeout: 90_000 });
 
 test("the demo makes data with the mean it was built for, says where it is, and leaves nothing running", async () => {
   const cwd = await mkdtemp(join(tmpdir(), "lachesis-demo-"));

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { Gsm8kTeacher, readGsm8kProblems } from "../../environments/gsm8k-agent-teacher.ts";
 import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
@@ -17,6 +17,9 @@ import { RunningCli, runCli } from "./run-cli.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const isolation = `--env.terminal_isolation=${bubblewrapSkipReason === undefined ? "bubblewrap" : "none"}`;
+
+// Each test starts real processes and sandboxes, on machines that do other work too.
+vi.setConfig({ testTimeout: 90_000 });
 
 let cwd = "";
 let practice: RunningPracticeServer;
@@ -31,6 +34,11 @@ async function startPractice(config: { error_rate?: number; latency_ms?: number 
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), "lachesis-cli-"));
   practice = await startPractice({ error_rate: 0.3 });
+});
+
+/** A test that timed out has not disposed of its command. */
+afterEach(() => {
+  for (const { pid } of listDescendants()) process.kill(pid, "SIGKILL");
 });
 
 afterAll(async () => {
