@@ -129,14 +129,15 @@ describe("serveEnvironment", () => {
   });
 
   test("a server that came back without its memory is joined again", async () => {
-    await using t = await serveScenario({ config: { total_steps: 3 } });
+    // One call may form several batches and count as many steps: far fewer than these, before the server goes.
+    await using t = await serveScenario({ config: { total_steps: 12 } });
     const serving = t.serve();
     await t.trainer.nextBatch();
     await t.trainer.goAway();
     await t.trainer.comeBack({ forgetful: true });
     await t.trainer.register();
-    for (let step = 0; step < 3; step++) await t.trainer.nextBatch();
-    expect(await serving).toMatchObject({ endedBy: "complete", step: 3 });
+    for (let step = 0; step < 12; step++) await t.trainer.nextBatch();
+    expect(await serving).toMatchObject({ endedBy: "complete", step: 12 });
     expect(t.notices.some(({ message }) => message.includes("registering again"))).toBe(true);
   });
 
