@@ -50,7 +50,7 @@ export function findByCommand(text: string): HostProcessInfo[] {
 
 /** Asks again until it is so, since the kernel takes processes away a moment after their kill. */
 export async function eventually(isSo: () => boolean, what: string): Promise<void> {
-  for (let round = 0; round < 200; round += 1) {
+  for (let round = 0; round < 1200; round += 1) {
     if (isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
