@@ -1,8 +1,8 @@
 /** Words for what is wrong with a configuration: where, what was expected, what came, and the nearest key. */
 import type { z } from "zod";
+import { nearestName } from "../contracts/closest-names.ts";
 import type { ConfigPath } from "./config-file.ts";
 import { type FieldSchema, knownKeys, propertySchema, typeText } from "./config-schema.ts";
-import { nearestName } from "./nearest-name.ts";
 import { isSecretKey } from "./redact.ts";
 
 export type IssueContext = {

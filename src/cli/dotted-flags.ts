@@ -3,8 +3,9 @@
  * `--no-env.x`, `--openai.x`, `--openai.0.x`. Only a value that starts with `--` is not taken as one, so that
  * `--env.total_steps -1` reads as it looks. What the texts mean is decided later, by the schema.
  */
+
+import { nearestName } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
-import { nearestName } from "./nearest-name.ts";
 
 export const configSections = ["env", "openai"] as const;
 export type ConfigSection = (typeof configSections)[number];

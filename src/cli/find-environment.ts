@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { extname, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { nearestName } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { EnvClass } from "../env/env-class.ts";
-import { nearestName } from "./nearest-name.ts";
 
 const fileExtensions = [".ts", ".mts", ".js", ".mjs"];
 

@@ -6,6 +6,8 @@
  * `openai` is one server or a list: a list of two or more in the file replaces the class default, and then
  * `--openai.<key>` is ambiguous and refused: `--openai.<index>.<key>` says which server is meant.
  */
+
+import { nearestName } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { EnvClass } from "../env/env-class.ts";
 import { type ServerConfig, serverConfig } from "../inference/server-config.ts";
@@ -14,7 +16,6 @@ import { describeIssue } from "./config-problems.ts";
 import { toConfigSchema } from "./config-schema.ts";
 import type { ConfigSection, DottedFlag } from "./dotted-flags.ts";
 import { flagsToMap } from "./flag-values.ts";
-import { nearestName } from "./nearest-name.ts";
 
 export type ResolvedConfig = {
   env: Record<string, unknown>;

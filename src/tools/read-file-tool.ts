@@ -4,11 +4,11 @@
  */
 import { posix } from "node:path";
 import { z } from "zod";
+import { closestNames } from "../contracts/closest-names.ts";
 import type { RolloutContext } from "../contracts/rollout-context.ts";
 import type { ExecResult } from "../contracts/sandbox.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { headOf } from "./cap-text.ts";
-import { closestNames } from "./closest-names.ts";
 import { defineTool, type ToolOutput } from "./define-tool.ts";
 import { pathParameter } from "./path-parameter.ts";
 

@@ -5,9 +5,10 @@
  * every registered tool. A name that means nothing is an error, never an empty set. What comes out is sorted
  * by tool name, so that equal choices give equal prompts.
  */
+
+import { closestNames } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { Tool } from "../contracts/tool.ts";
-import { closestNames } from "./closest-names.ts";
 import { builtinDistributions, type Distribution, drawToolsets } from "./distributions.ts";
 import type { ToolRegistry } from "./tool-registry.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { closestNames } from "../../src/contracts/closest-names.ts";
 import { BoundedOutput } from "../../src/tools/bounded-output.ts";
 import { capMiddle, headOf, tailOf } from "../../src/tools/cap-text.ts";
-import { closestNames } from "../../src/tools/closest-names.ts";
 
 describe("capMiddle", () => {
   test("leaves what fits as it is", () => {
