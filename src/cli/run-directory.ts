@@ -2,10 +2,12 @@
  * A run's own folder: `runs/<env>-<verb>-<timestamp>/` with the resolved configuration and the log. Making it
  * is the first thing a run does, so that an unwritable place is known before any work is.
  */
+
 import { mkdir, mkdtemp, readdir, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { LachesisError } from "../contracts/errors.ts";
+import { makeDirectory } from "../data/make-directory.ts";
 import { withoutSecrets } from "./redact.ts";
 
 export type RunDirectoryOptions = {
@@ -43,7 +45,7 @@ export async function makeRunDirectory({ envName, verb, chosen, now }: RunDirect
 /** Makes sure that files can be made in a directory, which is made if missing. `what` says whose it is. */
 export async function requireWritable(directory: string, what: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await rmdir(await mkdtemp(join(directory, ".writable-")));
   } catch (error) {
     throw unwritable(directory, what, error);

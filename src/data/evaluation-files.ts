@@ -2,10 +2,12 @@
  * What `evaluate` leaves behind, in the layout of Atropos so that its readers keep working: `metrics.json`
  * with the results of the task, and `samples.jsonl` with one line per sample.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { JsonObject } from "../contracts/chat.ts";
 import { JsonlFile, unwritable } from "./jsonl-file.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 export type EvaluationRecord = {
   /** e.g. "gsm8k-agent_eval". */
@@ -62,7 +64,7 @@ export function openSamples(directory: string): Promise<JsonlFile> {
 async function replaceFile(path: string, content: string): Promise<void> {
   const temporary = `${path}.part`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     {
       await using handle = await open(temporary, "w");
       await handle.writeFile(content);

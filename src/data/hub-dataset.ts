@@ -4,8 +4,9 @@
  * later run may use without any network. A download that is cut off leaves nothing that could be mistaken
  * for a whole one.
  */
+
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { datasetInfo, listFiles } from "@huggingface/hub";
 import { z } from "zod";
@@ -15,6 +16,7 @@ import { downloadHubFile } from "./hub-download.ts";
 import { hubError, invalidToken } from "./hub-error.ts";
 import { chooseSplitFiles, type RemoteFile } from "./hub-files.ts";
 import { unwritable } from "./jsonl-file.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 export type HubOptions = {
   signal: AbortSignal;
@@ -73,7 +75,7 @@ async function readManifest(path: string, directory: string): Promise<Manifest |
 
 async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const temporary = `${path}.${randomUUID()}.part`;
     await writeFile(temporary, JSON.stringify(manifest, null, 2));
     await rename(temporary, path);

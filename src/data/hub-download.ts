@@ -2,14 +2,16 @@
  * Downloads one file of the hub in ranges, so that memory stays small, into a neighbour of its target which
  * takes the target's name only when size and checksum are right.
  */
+
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { downloadFile } from "@huggingface/hub";
 import { LachesisError } from "../contracts/errors.ts";
 import type { HubAccess, HubOptions } from "./hub-dataset.ts";
 import type { RemoteFile } from "./hub-files.ts";
 import { unwritable } from "./jsonl-file.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 const rangeBytes = 8 * 1024 * 1024;
 
@@ -84,7 +86,7 @@ async function writeBlob(blob: Blob, path: string, download: HubDownload): Promi
 
 async function openNew(path: string) {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     return await open(path, "wx");
   } catch (error) {
     throw unwritable(path, error);

@@ -2,9 +2,11 @@
  * An append-only JSONL file. Appends go to disk in the order of the calls; a line is there whole or not at
  * all: what a failed write left behind is cut off again. `close` waits for the appends and for the disk.
  */
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LachesisError } from "../contracts/errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 export class JsonlFile implements AsyncDisposable {
   readonly path: string;
@@ -104,7 +106,7 @@ export class JsonlFile implements AsyncDisposable {
 
 async function makeParent(path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
   } catch (error) {
     throw unwritable(path, error);
   }

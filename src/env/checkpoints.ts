@@ -2,10 +2,12 @@
  * An environment's own state beside the trainer's checkpoints:
  * `<checkpoint_dir>/env_checkpoints/<name at the server>/step-<n>.json`.
  */
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { JsonObject } from "../contracts/chat.ts";
+import { makeDirectory } from "../data/make-directory.ts";
 
 const stateSchema = z.record(z.string(), z.json());
 
@@ -19,7 +21,7 @@ export class Checkpoints {
 
   /** Writes the state of a step; the file appears whole or not at all. Returns its path. */
   async save(step: number, state: JsonObject): Promise<string> {
-    await mkdir(this.#directory, { recursive: true });
+    await makeDirectory(this.#directory);
     const path = join(this.#directory, `step-${step}.json`);
     await writeFile(`${path}.part`, JSON.stringify(state));
     await rename(`${path}.part`, path);
