@@ -3,6 +3,7 @@
 import type { GroupSizes } from "./group-sizes.ts";
 import type { EnvRequest, EnvStatusAnswer } from "./group-store.ts";
 
+/** `connected` is false for one that left, and for one that has not been heard of for too long. */
 export type RunEnv = EnvRequest & { envId: number; connected: boolean };
 
 export type EnvStatusInput = {

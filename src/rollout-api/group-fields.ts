@@ -41,4 +41,6 @@ export type EncodedGroup = {
   /** Number of token sequences. */
   sequences: number;
   envId: number | null;
+  /** The sender's own name for this group: what comes again under it is the same group. null = has none. */
+  groupId: string | null;
 };

@@ -10,6 +10,10 @@ export type GroupRecord = {
   id: number;
   sequences: number;
   envId: number | null;
+  /** Size of the body. */
+  bytes: number;
+  /** Milliseconds since the epoch. */
+  arrivedAt: number;
 };
 
 export class GroupQueue<Group extends GroupRecord> {

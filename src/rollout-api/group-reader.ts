@@ -31,6 +31,7 @@ export function readGroup(node: JsonNode, loc: Location, problems: Problems): En
     body: Buffer.from(`{${groupFields.map(({ name }, index) => `"${name}":${texts[index]}`).join(",")}}`),
     sequences: tokens?.kind === "array" ? tokens.items.length : 0,
     envId: envId === undefined || envId === "null" ? null : Number(envId),
+    groupId: null,
   };
 }
 

@@ -142,7 +142,7 @@ export class GroupScanner {
     const envId = this.#isSet(ENV_ID)
       ? Number(texts.toString("latin1", this.#start(ENV_ID), this.#end(ENV_ID)))
       : null;
-    return { body, sequences: this.#sequences, envId };
+    return { body, sequences: this.#sequences, envId, groupId: null };
   }
 
   #isSet(index: number): boolean {

@@ -1,18 +1,26 @@
-/** A run in this process's memory: gone when the process ends. */
+/** Runs in this process's memory: gone when the process ends. */
 import type { EncodedGroup } from "./group-fields.ts";
 import type { GroupRecord } from "./group-queue.ts";
-import type { BatchAnswer, EnvRequest, GroupStore, Placement, Registration } from "./group-store.ts";
-import { atroposBehaviour, type RunBehaviour, RunState } from "./run-state.ts";
+import type {
+  BatchAnswer,
+  BatchRequest,
+  EnvRequest,
+  GroupStore,
+  GroupStores,
+  Registration,
+  SubmitAnswer,
+} from "./group-store.ts";
+import { RunState } from "./run-state.ts";
+import { defaultStoreOptions, type StoreOptions } from "./store-options.ts";
 
 type HeldGroup = GroupRecord & { body: Buffer };
 
 export class MemoryStore implements GroupStore {
   readonly #state: RunState<HeldGroup>;
-  #nextGroupId = 0;
   #latestExample: Buffer | null = null;
 
-  constructor({ behaviour = atroposBehaviour }: { behaviour?: RunBehaviour } = {}) {
-    this.#state = new RunState(behaviour);
+  constructor(options: Partial<StoreOptions> = {}) {
+    this.#state = new RunState({ ...defaultStoreOptions, ...options });
   }
 
   async register(registration: Registration) {
@@ -31,19 +39,22 @@ export class MemoryStore implements GroupStore {
     return this.#state.disconnectEnv(envId);
   }
 
-  async submit(groups: readonly EncodedGroup[]): Promise<Placement[]> {
-    return groups.map((group) => {
-      const { placement, queued } = this.#state.submit({ ...group, id: this.#nextGroupId++ });
-      this.#latestExample = queued.at(-1)?.body ?? this.#latestExample;
-      return placement;
-    });
+  async submit(groups: readonly EncodedGroup[]): Promise<SubmitAnswer> {
+    const { answer, queued } = this.#state.submit(groups, ({ body }, record) => ({ ...record, body }));
+    this.#latestExample = queued.at(-1)?.body ?? this.#latestExample;
+    return answer;
   }
 
-  async takeBatch(): Promise<BatchAnswer> {
-    const groups = this.#state.takeBatch();
-    if (groups === undefined) return { kind: "not-registered" };
-    if (groups === null) return { kind: "none-ready" };
-    return { kind: "batch", bodies: groups.map(({ body }) => body) };
+  async takeBatch({ leaseSeconds }: BatchRequest): Promise<BatchAnswer> {
+    const lease = this.#state.takeBatch(leaseSeconds);
+    if (lease === undefined) return { kind: "not-registered" };
+    if (lease === null) return { kind: "none-ready" };
+    const { groups, formedAt } = lease.batch;
+    return { kind: "batch", leaseId: lease.leaseId, bodies: groups.map(({ body }) => body), formedAt };
+  }
+
+  async settleBatch(leaseId: string, how: "taken" | "returned") {
+    return this.#state.settleBatch(leaseId, how);
   }
 
   async info() {
@@ -66,7 +77,35 @@ export class MemoryStore implements GroupStore {
     return this.#latestExample;
   }
 
+  async overview() {
+    return this.#state.overview();
+  }
+
   async [Symbol.asyncDispose]() {
     this.#state.reset();
+  }
+}
+
+export class MemoryStores implements GroupStores {
+  readonly #options: Partial<StoreOptions>;
+  readonly #stores = new Map<string, MemoryStore>();
+
+  constructor(options: Partial<StoreOptions> = {}) {
+    this.#options = options;
+  }
+
+  async run(name: string) {
+    const store = this.#stores.get(name) ?? new MemoryStore(this.#options);
+    this.#stores.set(name, store);
+    return store;
+  }
+
+  names() {
+    return [...this.#stores.keys()];
+  }
+
+  async [Symbol.asyncDispose]() {
+    await Promise.all([...this.#stores.values()].map((store) => store[Symbol.asyncDispose]()));
+    this.#stores.clear();
   }
 }

@@ -5,7 +5,7 @@ import { type Answer, detailAnswer, jsonAnswer, problemsAnswer, textAnswer } fro
 import type { EncodedGroup } from "./group-fields.ts";
 import { readGroup, readGroups } from "./group-reader.ts";
 import { GroupScanner } from "./group-scanner.ts";
-import type { GroupStore, Placement } from "./group-store.ts";
+import type { GroupStore, Placement, SubmitAnswer } from "./group-store.ts";
 import { pythonFloat } from "./json/number-text.ts";
 import { type BodyReading, bytesOf, readBody } from "./request-body.ts";
 import { readEnvId, readEnvRequest, readQueryEnvId, readRegistration } from "./request-models.ts";
@@ -43,9 +43,10 @@ function trainerRoutes(store: GroupStore): Route[] {
       method: "GET",
       path: "/batch",
       handle: async () => {
-        const answer = await store.takeBatch();
+        const answer = await store.takeBatch({ leaseSeconds: null });
         if (answer.kind === "not-registered") return jsonAnswer(NOT_REGISTERED);
         if (answer.kind === "none-ready") return jsonAnswer('{"batch":null}');
+        await store.settleBatch(answer.leaseId, "taken");
         return jsonAnswer(encodeBatch(answer.bodies));
       },
     },
@@ -143,7 +144,9 @@ function submissionRoutes(store: GroupStore): Route[] {
         answering(
           readBody(request, readGroup, (bytes) => scanner.scanGroup(bytes)),
           async (group) => {
-            const [placement] = await store.submit([group]);
+            const answer = await store.submit([group]);
+            if (answer.kind !== "accepted") return refusalAnswer(answer);
+            const [placement] = answer.placements;
             if (placement?.kind !== "buffered") return jsonAnswer('{"status":"received"}');
             return jsonAnswer(`{"status":"buffered","buffer_size":${placement.sequencesLeft}}`);
           },
@@ -155,7 +158,11 @@ function submissionRoutes(store: GroupStore): Route[] {
       handle: (request) =>
         answering(
           readBody<EncodedGroup[]>(request, readGroups, (bytes) => scanner.scanGroups(bytes)),
-          async (groups) => jsonAnswer(encodePlacements(await store.submit(groups))),
+          async (groups) => {
+            const answer = await store.submit(groups);
+            if (answer.kind !== "accepted") return refusalAnswer(answer);
+            return jsonAnswer(encodePlacements(answer.placements));
+          },
         ),
     },
     {
@@ -180,6 +187,11 @@ function readStatusEnvId(request: FastifyRequest): BodyReading<number> {
   const problems: Problems = [];
   const envId = readQueryEnvId(query, problems);
   return envId === undefined ? { ok: false, answer: problemsAnswer(problems) } : { ok: true, model: envId };
+}
+
+function refusalAnswer(answer: Exclude<SubmitAnswer, { kind: "accepted" }>): Answer {
+  if (answer.kind === "unpackable") return detailAnswer(422, answer.reason);
+  return detailAnswer(429, "The queue is full", { "retry-after": String(answer.retryAfterSeconds) });
 }
 
 function encodePlacements(placements: readonly Placement[]): string {

@@ -4,6 +4,7 @@ import type { InjectOptions } from "fastify";
 import { describe, expect, test } from "vitest";
 import { createRolloutApi } from "../../src/rollout-api/app.ts";
 import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 
 const registration = {
   wandb_group: "g",
@@ -19,7 +20,7 @@ const group = { tokens: [[1], [2]], masks: [[1], [2]], scores: [0, 1] };
 const envDescription = { max_token_length: 128, desired_name: "e", weight: 1, group_size: 2 };
 
 function startApp() {
-  const app = createRolloutApi({ store: new MemoryStore(), maxInflatedBytes: 1_000_000 });
+  const app = createRolloutApi({ store: new MemoryStore(compatStoreOptions), maxInflatedBytes: 1_000_000 });
   const send = async (method: "GET" | "POST" | "HEAD", url: string, options: Partial<InjectOptions> = {}) => {
     const { statusCode, body, headers, rawPayload } = await app.inject({ method, url, ...options });
     return { status: statusCode, body, headers, bytes: rawPayload };
@@ -247,7 +248,7 @@ describe("the wire", () => {
   });
 
   test("a failure of the store is a 500 that tells nothing", async () => {
-    const store = new MemoryStore();
+    const store = new MemoryStore(compatStoreOptions);
     store.status = async () => {
       throw new Error("secret");
     };

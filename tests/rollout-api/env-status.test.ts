@@ -4,6 +4,7 @@ import { z } from "zod";
 import { computeEnvStatus, type RunEnv } from "../../src/rollout-api/env-status.ts";
 import { GroupSizes } from "../../src/rollout-api/group-sizes.ts";
 import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 import { encodedGroup, envRequest, startRun } from "../support/encoded-group.ts";
 import { readGzipFixture } from "../support/gzip-fixture.ts";
 
@@ -29,7 +30,7 @@ const scenarios = z
 
 test(`${scenarios.length} recorded scenarios come out as the original had them`, async () => {
   for (const scenario of scenarios) {
-    await using store = new MemoryStore();
+    await using store = new MemoryStore(compatStoreOptions);
     const envs = scenario.envs.map((env) => ({
       maxTokenLength: env.max_token_length,
       weight: env.weight,

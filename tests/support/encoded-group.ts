@@ -4,7 +4,7 @@ import type { EnvRequest, GroupStore, Registration } from "../../src/rollout-api
 
 /** A group whose body says which one it is. */
 export function encodedGroup(sequences: number, envId: number | null, label = "group"): EncodedGroup {
-  return { body: Buffer.from(JSON.stringify({ label })), sequences, envId };
+  return { body: Buffer.from(JSON.stringify({ label })), sequences, envId, groupId: null };
 }
 
 export const registration: Registration = {
@@ -32,6 +32,6 @@ export async function startRun(
   { envs = [{}], ...changes }: Partial<Registration> & { envs?: readonly Partial<EnvRequest>[] } = {},
 ): Promise<void> {
   await store.register({ ...registration, ...changes });
-  await store.takeBatch();
+  await store.takeBatch({ leaseSeconds: null });
   for (const env of envs) await store.registerEnv({ ...envRequest, ...env });
 }

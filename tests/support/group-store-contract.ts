@@ -1,28 +1,41 @@
 /** What every GroupStore does. Each implementation's test file runs it. */
 import { describe, expect, test } from "vitest";
-import type { GroupStore } from "../../src/rollout-api/group-store.ts";
+import type { EncodedGroup } from "../../src/rollout-api/group-fields.ts";
+import type { GroupStore, GroupStores, Placement } from "../../src/rollout-api/group-store.ts";
+import {
+  compatStoreOptions,
+  defaultBehaviour,
+  type StoreOptions,
+} from "../../src/rollout-api/store-options.ts";
 import { encodedGroup, envRequest, registration, startRun } from "./encoded-group.ts";
 
-/** Registers the suite for one implementation; each test gets a store of its own and disposes of it. */
-export function testGroupStore(name: string, openStore: () => Promise<GroupStore>): void {
+/** Registers the suite for one implementation; each test gets stores of its own and disposes of them. */
+export function testGroupStore(
+  name: string,
+  openStores: (options: StoreOptions) => Promise<GroupStores>,
+): void {
+  const open = (options: Partial<StoreOptions> = {}) => openStores({ ...compatStoreOptions, ...options });
+
   describe(`${name}: a run's states`, () => {
     test("before a trainer: nothing is known, nobody joins, no batch", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       expect(await store.info()).toEqual({ batchSize: -1, maxTokenLength: -1n });
       expect(await store.status()).toEqual({ currentStep: 0, queuedGroups: 0 });
       expect(await store.wandbInfo()).toEqual({ group: null, project: null });
       expect(await store.registerEnv(envRequest)).toBeNull();
       expect(await store.disconnectEnv(0)).toBe("never-opened");
       expect(await store.envStatus(0)).toBeNull();
-      expect(await store.takeBatch()).toEqual({ kind: "not-registered" });
+      expect(await store.takeBatch({ leaseSeconds: null })).toEqual({ kind: "not-registered" });
       expect(await store.latestExample()).toBeNull();
     });
 
     test("environments join once the trainer has asked for a batch", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await store.register({ ...registration, startingStep: 3 });
       expect(await store.registerEnv(envRequest)).toBeNull();
-      expect(await store.takeBatch()).toEqual({ kind: "none-ready" });
+      expect(await store.takeBatch({ leaseSeconds: null })).toEqual({ kind: "none-ready" });
       expect(await store.registerEnv(envRequest)).toEqual({
         envId: 0,
         wandbName: "env_0",
@@ -34,7 +47,8 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test("ids count up and names count namesakes, also those that left", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store, { envs: [{ desiredName: "a" }, { desiredName: "b" }] });
       await store.disconnectEnv(0);
       expect(await store.registerEnv({ ...envRequest, desiredName: "a" })).toMatchObject({
@@ -44,7 +58,8 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test("a second registration changes nothing", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
       await store.register({ ...registration, batchSize: 99, wandbProject: "other" });
       expect(await store.info()).toMatchObject({ batchSize: 8 });
@@ -52,7 +67,8 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test("disconnecting is idempotent and knows its environments", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
       expect(await store.disconnectEnv(0)).toBe("disconnected");
       expect(await store.disconnectEnv(0)).toBe("disconnected");
@@ -60,21 +76,23 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test("a reset forgets the run but the longest length and the latest example", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
       await store.submit([encodedGroup(4, 0, "kept")]);
       await store.reset();
       expect(await store.info()).toEqual({ batchSize: -1, maxTokenLength: 128n });
       expect(await store.status()).toEqual({ currentStep: 0, queuedGroups: 0 });
       expect(await store.wandbInfo()).toEqual({ group: null, project: null });
-      expect(await store.takeBatch()).toEqual({ kind: "not-registered" });
+      expect(await store.takeBatch({ leaseSeconds: null })).toEqual({ kind: "not-registered" });
       expect(await store.registerEnv(envRequest)).toBeNull();
       expect(await store.disconnectEnv(0)).toBe("unknown-env");
       expect(String(await store.latestExample())).toContain("kept");
     });
 
     test("groups that come before the trainer wait for it", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await store.submit([encodedGroup(4, null, "early"), encodedGroup(4, null, "bird")]);
       expect(await store.status()).toEqual({ currentStep: 0, queuedGroups: 2 });
       await store.register(registration);
@@ -84,23 +102,25 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
 
   describe(`${name}: groups and batches`, () => {
     test("bodies come out byte for byte, in order", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
       const bodies = ['{"a":12345678901234567890,"b":1.0}', '{"text":"日本語 😀"}'].map((text) =>
         Buffer.from(text),
       );
-      await store.submit(bodies.map((body) => ({ body, sequences: 4, envId: 0 })));
-      const answer = await store.takeBatch();
-      expect(answer).toEqual({ kind: "batch", bodies });
+      await store.submit(bodies.map((body) => ({ body, sequences: 4, envId: 0, groupId: null })));
+      const answer = await store.takeBatch({ leaseSeconds: null });
+      expect(answer).toMatchObject({ kind: "batch", bodies });
     });
 
     test("odd sizes wait in their environment's buffer until they add up to a group", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
       const placements = [];
       const queued = [];
       for (const sequences of [3, 2, 2, 1, 8]) {
-        placements.push(...(await store.submit([encodedGroup(sequences, 0)])));
+        placements.push(...(await placementsOf(store, [encodedGroup(sequences, 0)])));
         queued.push((await store.status()).queuedGroups);
       }
       expect(placements).toEqual(
@@ -110,16 +130,18 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test("groups of unknown environments go straight to the queue", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store);
-      expect(await store.submit([encodedGroup(3, 7), encodedGroup(3, null)])).toEqual([
+      expect(await placementsOf(store, [encodedGroup(3, 7), encodedGroup(3, null)])).toEqual([
         { kind: "queued" },
         { kind: "queued" },
       ]);
     });
 
-    test("all batches that can be formed are, each counts as a step, and the newest is served first", async () => {
-      await using store = await openStore();
+    test("all batches that can be formed are, each counts as a step, and the newest is served first in the original's way", async () => {
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store, { startingStep: 5 });
       await store.submit(["a", "b", "c", "d", "e"].map((label) => encodedGroup(4, 0, label)));
       expect(await labelsOfBatch(store)).toEqual(["c", "d"]);
@@ -131,8 +153,19 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
       expect(await store.status()).toEqual({ currentStep: 8, queuedGroups: 0 });
     });
 
+    test("the oldest batch is served first by default", async () => {
+      await using stores = await open({ behaviour: defaultBehaviour });
+      const store = await stores.run("default");
+      await startRun(store, { startingStep: 5 });
+      await store.submit(["a", "b", "c", "d"].map((label) => encodedGroup(4, 0, label)));
+      expect(await labelsOfBatch(store)).toEqual(["a", "b"]);
+      expect(await store.status()).toEqual({ currentStep: 7, queuedGroups: 0 });
+      expect(await labelsOfBatch(store)).toEqual(["c", "d"]);
+    });
+
     test("an environment's minimum share holds batches back until it delivers or leaves", async () => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store, { envs: [{ minBatchAllocation: 0.5 }, {}] });
       await store.submit(["a", "b"].map((label) => encodedGroup(4, 1, label)));
       expect(await labelsOfBatch(store)).toBeNull();
@@ -145,16 +178,27 @@ export function testGroupStore(name: string, openStore: () => Promise<GroupStore
     });
 
     test.each([0, -1])("a batch size of %i never forms a batch, and never hangs", async (batchSize) => {
-      await using store = await openStore();
+      await using stores = await open();
+      const store = await stores.run("default");
       await startRun(store, { batchSize, envs: [{ minBatchAllocation: 0.5 }] });
       await store.submit([encodedGroup(4, 0)]);
-      expect(await store.takeBatch()).toEqual({ kind: "none-ready" });
+      expect(await store.takeBatch({ leaseSeconds: null })).toEqual({ kind: "none-ready" });
     });
   });
 }
 
+async function placementsOf(
+  store: GroupStore,
+  groups: readonly EncodedGroup[],
+): Promise<readonly Placement[]> {
+  const answer = await store.submit(groups);
+  if (answer.kind !== "accepted") throw new Error(`not accepted: ${JSON.stringify(answer)}`);
+  return answer.placements;
+}
+
 async function labelsOfBatch(store: GroupStore): Promise<string[] | null> {
-  const answer = await store.takeBatch();
+  const answer = await store.takeBatch({ leaseSeconds: null });
   if (answer.kind !== "batch") return null;
+  await store.settleBatch(answer.leaseId, "taken");
   return answer.bodies.map((body) => String(Reflect.get(Object(JSON.parse(body.toString())), "label")));
 }

@@ -1,11 +1,17 @@
-/** A rollout API on a real socket of its own, over a memory store. */
+/** A rollout API on a real socket of its own, over a memory store with the original's behaviour. */
 import type { RolloutApiOptions } from "../../src/rollout-api/app.ts";
 import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
 import { type RunningRolloutApi, startRolloutApi } from "../../src/rollout-api/start-server.ts";
+import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 
 /** Listens on a free loopback port unless told otherwise; dispose of it to close. */
 export async function startRolloutServer(
   options: Partial<RolloutApiOptions> & { port?: number } = {},
 ): Promise<RunningRolloutApi> {
-  return startRolloutApi({ store: new MemoryStore(), host: "127.0.0.1", port: 0, ...options });
+  return startRolloutApi({
+    store: new MemoryStore(compatStoreOptions),
+    host: "127.0.0.1",
+    port: 0,
+    ...options,
+  });
 }

@@ -1,0 +1,94 @@
+/**
+ * Formed batches on their way out: waiting to be served, or leased to a client until it settles or the lease
+ * runs out. Expiry needs no timer: whoever looks passes the time, and what has run out by then is back.
+ */
+import type { GroupRecord } from "./group-queue.ts";
+
+export type Batch<Group> = {
+  /** Unique in the run, growing in the order of forming. */
+  id: number;
+  groups: readonly Group[];
+  /** Milliseconds since the epoch. */
+  formedAt: number;
+};
+
+export type Lease<Group> = {
+  leaseId: string;
+  batch: Batch<Group>;
+  /** Milliseconds since the epoch; null = lasts as long as the process. */
+  expiresAt: number | null;
+};
+
+export type Settlement = "taken" | "returned";
+
+/** How many settled leases a run remembers, so that a repeated settlement gets its answer again. */
+export const REMEMBERED_SETTLEMENTS = 1000;
+
+export class BatchShelf<Group extends GroupRecord> {
+  /** Oldest first. */
+  #waiting: Batch<Group>[] = [];
+  readonly #leases = new Map<string, Lease<Group>>();
+  readonly #settled = new Map<string, Settlement>();
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get openLeases(): number {
+    return this.#leases.size;
+  }
+
+  add(batches: readonly Batch<Group>[]): void {
+    for (const batch of batches) this.#waiting.push(batch);
+  }
+
+  /** Takes the next batch from the shelf; undefined = it is empty. */
+  lease(
+    order: "newest-first" | "oldest-first",
+    given: Omit<Lease<Group>, "batch">,
+  ): Lease<Group> | undefined {
+    const batch = order === "newest-first" ? this.#waiting.pop() : this.#waiting.shift();
+    if (batch === undefined) return undefined;
+    const lease = { ...given, batch };
+    this.#leases.set(lease.leaseId, lease);
+    return lease;
+  }
+
+  /** The batch of an open lease that this ends; "repeated" = it was settled so before; null = no such lease. */
+  settle(leaseId: string, how: Settlement): Batch<Group> | "repeated" | null {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return this.#settled.get(leaseId) === how ? "repeated" : null;
+    this.#leases.delete(leaseId);
+    this.#settled.set(leaseId, how);
+    for (const oldest of this.#settled.keys()) {
+      if (this.#settled.size <= REMEMBERED_SETTLEMENTS) break;
+      this.#settled.delete(oldest);
+    }
+    if (how === "returned") this.#putBack(lease.batch);
+    return lease.batch;
+  }
+
+  /** Puts batches of leases that have run out back; returns these leases. */
+  expire(now: number): Lease<Group>[] {
+    const expired = [...this.#leases.values()].filter(
+      ({ expiresAt }) => expiresAt !== null && expiresAt <= now,
+    );
+    for (const { leaseId, batch } of expired) {
+      this.#leases.delete(leaseId);
+      this.#putBack(batch);
+    }
+    return expired;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#leases.clear();
+    this.#settled.clear();
+  }
+
+  /** In the order of forming: a batch that was out is older than those that wait. */
+  #putBack(batch: Batch<Group>): void {
+    const at = this.#waiting.findIndex(({ id }) => id > batch.id);
+    this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, batch);
+  }
+}
