@@ -14,6 +14,8 @@ export type GroupRecord = {
   bytes: number;
   /** Milliseconds since the epoch. */
   arrivedAt: number;
+  /** The trainer's step when it came (see BatchAnswer). */
+  arrivedStep: number;
 };
 
 export class GroupQueue<Group extends GroupRecord> {

@@ -66,6 +66,16 @@ export type BatchRequest = {
   leaseSeconds: number | null;
 };
 
+/** What a store knows of a group without looking into it. */
+export type BatchGroup = {
+  envId: number | null;
+  sequences: number;
+  /** Milliseconds since the epoch. */
+  arrivedAt: number;
+  /** The trainer's step when it came. */
+  arrivedStep: number;
+};
+
 export type BatchAnswer =
   | { kind: "not-registered" }
   | { kind: "none-ready" }
@@ -76,6 +86,13 @@ export type BatchAnswer =
       bodies: readonly Buffer[];
       /** Milliseconds since the epoch at which the batch was formed. */
       formedAt: number;
+      /**
+       * The trainer's step: batches handed out before this one, from the registered starting step. It is the
+       * version of the weights that this batch trains. (`currentStep` also counts batches that still wait.)
+       */
+      step: number;
+      /** One for each body. */
+      groups: readonly BatchGroup[];
     };
 
 export type EnvStatusAnswer = {

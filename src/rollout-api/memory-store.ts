@@ -49,8 +49,9 @@ export class MemoryStore implements GroupStore {
     const lease = this.#state.takeBatch(leaseSeconds);
     if (lease === undefined) return { kind: "not-registered" };
     if (lease === null) return { kind: "none-ready" };
-    const { groups, formedAt } = lease.batch;
-    return { kind: "batch", leaseId: lease.leaseId, bodies: groups.map(({ body }) => body), formedAt };
+    const { leaseId, step, batch } = lease;
+    const { groups, formedAt } = batch;
+    return { kind: "batch", leaseId, bodies: groups.map(({ body }) => body), formedAt, step, groups };
   }
 
   async settleBatch(leaseId: string, how: "taken" | "returned") {

@@ -27,6 +27,9 @@ import type { StoreOptions } from "./store-options.ts";
 /** What became of a submission, and which groups entered the queue by it, in that order. */
 export type Submission<Group> = { answer: SubmitAnswer; queued: readonly Group[] };
 
+/** `step`: see BatchAnswer. */
+export type ServedLease<Group> = Lease<Group> & { step: number };
+
 /** How soon a sender may try again when the run is full: about the time between two batches. */
 const RETRY_AFTER_SECONDS = 2;
 
@@ -120,7 +123,7 @@ export class RunState<Group extends GroupRecord> {
   ): Submission<Group> {
     const refusal = this.#refuse(groups);
     if (refusal !== undefined) return { answer: refusal, queued: [] };
-    const now = this.#now();
+    const arrival = { arrivedAt: this.#now(), arrivedStep: this.#trainerStep };
     const queued: Group[] = [];
     const placements = groups.map((group) => {
       const { groupId, envId, sequences, body } = group;
@@ -129,7 +132,7 @@ export class RunState<Group extends GroupRecord> {
         this.#totals.duplicates++;
         return known;
       }
-      const record = { id: this.#nextGroupId++, sequences, envId, bytes: body.length, arrivedAt: now };
+      const record = { id: this.#nextGroupId++, sequences, envId, bytes: body.length, ...arrival };
       const placement = this.#place(hold(group, record), queued);
       if (groupId !== null) this.#known.add(groupId, placement);
       return placement;
@@ -197,7 +200,7 @@ export class RunState<Group extends GroupRecord> {
   }
 
   /** The lease of the batch to serve; null = none is ready; undefined = no trainer has registered. */
-  takeBatch(leaseSeconds: number | null): Lease<Group> | null | undefined {
+  takeBatch(leaseSeconds: number | null): ServedLease<Group> | null | undefined {
     if (this.#registration === undefined) return undefined;
     this.#started = true;
     const now = this.#now();
@@ -209,7 +212,9 @@ export class RunState<Group extends GroupRecord> {
     }
     const expiresAt = leaseSeconds === null ? null : now + leaseSeconds * 1000;
     const { batchOrder } = this.#options.behaviour;
-    return this.#shelf.lease(batchOrder, { leaseId: randomUUID(), expiresAt }) ?? null;
+    const step = this.#trainerStep;
+    const lease = this.#shelf.lease(batchOrder, { leaseId: randomUUID(), expiresAt });
+    return lease === undefined ? null : { ...lease, step };
   }
 
   /** See GroupStore. */
@@ -325,6 +330,11 @@ export class RunState<Group extends GroupRecord> {
       }),
       totals: { ...this.#totals },
     };
+  }
+
+  /** Batches handed out, from the starting step. A returned batch makes it go back. */
+  get #trainerStep(): number {
+    return this.#currentStep - this.#shelf.waiting;
   }
 
   #hearOf(envId: number | null): void {
