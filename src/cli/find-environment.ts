@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { nearestName } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { EnvClass } from "../env/env-class.ts";
+import { resolveOwnPackage } from "./own-package.ts";
 
 const fileExtensions = [".ts", ".mts", ".js", ".mjs"];
 
@@ -33,6 +34,7 @@ async function loadFile(path: string): Promise<EnvClass> {
       hint: `Looked in ${resolve(path)}; \`environment list\` shows the registered names.`,
     });
   }
+  resolveOwnPackage();
   let exports: Record<string, unknown>;
   try {
     exports = await import(pathToFileURL(resolve(path)).href);

@@ -316,6 +316,16 @@ describe("an environment's own file", () => {
   });
 });
 
+test("an environment's file may import the package from a folder that knows no packages", async () => {
+  const guide = await readFile(join(root, "docs/environments.md"), "utf8");
+  const [, source = ""] = guide.match(/```ts\n(\/\/ doubling\.ts\n.*?)```/s) ?? [];
+  await writeFile(join(cwd, "doubling.ts"), source);
+  const flags = ["--openai.base_url", practice.url, isolation, "--env.total_steps=1"];
+  const { code, stdout } = await runCli(["process", "./doubling.ts", ...flags], { cwd });
+  expect(stdout).toMatch(/saved +1 group in data\/doubling\.jsonl/);
+  expect(code).toBe(0);
+});
+
 async function freePort(): Promise<number> {
   await using server = createServer();
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));

@@ -45,6 +45,20 @@ describe("the installed package", () => {
     expect((await bin("run-api", "--help")).stdout).toContain("--port");
   });
 
+  test("the environments of the README and the guide compile under strict rules and run by themselves", async () => {
+    for (const page of ["README.md", "docs/environments.md"]) {
+      const text = await readFile(join(project, "node_modules/lachesis", page), "utf8");
+      const [, source = ""] = text.match(/```ts\n([^`]*?class Doubling.*?)```/s) ?? [];
+      await writeFile(join(project, "doubling.ts"), source);
+      const options = ["--module", "nodenext", "--target", "esnext", "--strict", "--noEmit", "--types", "node"];
+      const types = ["--typeRoots", join(root, "node_modules/@types")];
+      const compiler = join(root, "node_modules/typescript/bin/tsc");
+      await run(process.execPath, [compiler, ...options, ...types, "doubling.ts"], { cwd: project });
+      const { stdout } = await run(process.execPath, ["doubling.ts", "serve", "--help"], { cwd: project });
+      expect(stdout).toContain("Usage: doubling serve");
+    }
+  });
+
   test("it holds the built code and its data, and no sources or tests", async () => {
     const installed = join(project, "node_modules/lachesis");
     const files = await readdir(installed, { recursive: true });
