@@ -6,16 +6,17 @@ import type { EnvRequest, Registration } from "../group-store.ts";
 import type { ExampleSequence } from "./example-text.ts";
 
 export type GroupReceived = {
-  envId: number | null;
+  /** Name of its environment in the run; null = of none that is known. */
+  env: string | null;
   sequences: number;
   bytes: number;
   scores: readonly number[];
   /** Now and then a group comes with its text, for people to look at. */
-  example: readonly ExampleSequence[] | null;
+  text: readonly ExampleSequence[] | null;
 };
 
 export type GroupServed = {
-  envId: number | null;
+  env: string | null;
   sequences: number;
   /** How long ago it came, milliseconds. */
   ageMs: number;
@@ -25,6 +26,7 @@ export type GroupServed = {
 
 export type BatchServed = {
   leaseId: string;
+  /** The trainer's step that it trains. */
   step: number;
   groups: readonly GroupServed[];
   bytes: number;
@@ -33,10 +35,11 @@ export type BatchServed = {
 
 export type RunEvent =
   | { kind: "registered"; registration: Registration }
-  | { kind: "env-joined"; envId: number; wandbName: string; request: EnvRequest }
-  | { kind: "env-left"; envId: number }
-  | { kind: "env-stale"; envId: number; silentMs: number }
-  | { kind: "env-back"; envId: number }
+  | { kind: "env-joined"; envId: number; env: string; request: EnvRequest }
+  | { kind: "env-left"; envId: number; env: string }
+  | { kind: "env-stale"; envId: number; env: string; silentMs: number }
+  | { kind: "env-back"; envId: number; env: string }
+  /** Groups that came again under their ids are among them. */
   | { kind: "groups-received"; groups: readonly GroupReceived[] }
   | { kind: "groups-refused"; reason: "queue_full" | "unpackable"; groups: number; detail: string }
   | { kind: "batch-served"; batch: BatchServed }
