@@ -14,7 +14,7 @@ import type { ScoredGroup } from "../contracts/scored-group.ts";
 import { createEnvironment } from "../env/create-environment.ts";
 import { practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
-import { MemoryStore } from "../rollout-api/memory-store.ts";
+import { MemoryStores } from "../rollout-api/memory-store.ts";
 import { startRolloutApi } from "../rollout-api/start-server.ts";
 import { EventBus } from "../telemetry/events.ts";
 import { RunProgress } from "../telemetry/run-progress.ts";
@@ -58,7 +58,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     config: practiceConfig.parse({ error_rate: state.errorRate, seed: state.seed }),
   });
   started.use(practice);
-  const api = await startRolloutApi({ store: started.use(new MemoryStore()), host: "127.0.0.1", port: 0 });
+  const api = await startRolloutApi({ stores: started.use(new MemoryStores()), host: "127.0.0.1", port: 0 });
   started.use(api);
   state.facts.push(`run-api ${api.url} · practice server ${practice.url} · sandboxes: ${isolation}`);
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { Command, InvalidArgumentError } from "commander";
 import { pino } from "pino";
-import { MemoryStore } from "../rollout-api/memory-store.ts";
+import { MemoryStores } from "../rollout-api/memory-store.ts";
 import { startRolloutApi } from "../rollout-api/start-server.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { runProgram } from "./run-program.ts";
@@ -39,9 +39,9 @@ export async function runApiCommand(argv: readonly string[], io: CliIo = process
 
 async function serve({ host, port }: Flags, io: CliIo): Promise<void> {
   using shutdown = new Shutdown({ onStage: () => undefined });
-  await using store = new MemoryStore();
+  await using stores = new MemoryStores();
   const logger = pino({ level: "warn" }, io.stderr);
-  await using server = await startRolloutApi({ store, logger, host, port });
+  await using server = await startRolloutApi({ stores, logger, host, port });
   io.stdout.write(`Rollout API ready: ${server.url}\n`);
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.
   if (!shutdown.stopping.aborted) await once(shutdown.stopping, "abort");

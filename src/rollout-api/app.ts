@@ -1,79 +1,170 @@
 /**
- * The rollout API as a Fastify application: the wire of the Atropos server, over any GroupStore. The caller
- * binds it (`listen`), closes it, and owns the store.
+ * The rollout API as a Fastify application: the wire of the Atropos server, over any GroupStores. The caller
+ * binds it (`listen`), closes it, and owns the stores.
  *
- * Layers, from the outside: inflate the request, compress the answer, CORS, routes. Bodies stay bytes all the
- * way: Fastify neither parses nor encodes JSON here.
+ * A request passes, in this order: cross-origin rules, unknown paths, tokens; then its body is read and
+ * inflated, its endpoint answers, and the answer is compressed. Bodies stay bytes all the way: Fastify neither
+ * parses nor encodes JSON here.
  */
-import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { LachesisError } from "../contracts/errors.ts";
+import { AccessControl, type Audience } from "./access.ts";
 import { type Answer, detailAnswer, textAnswer } from "./answer.ts";
-import { deflateReply, inflateBody } from "./compression.ts";
+import { batchEndpoints } from "./batch-endpoints.ts";
+import { compressReply, type GzipPolicy } from "./compression.ts";
 import { applyCors } from "./cors.ts";
-import type { GroupStore } from "./group-store.ts";
-import { createRoutes, type Route } from "./routes.ts";
+import { DeliveryWatch } from "./delivery.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { environmentEndpoints } from "./environment-endpoints.ts";
+import type { GroupStores } from "./group-store.ts";
+import { checkOrigin, type Effect, type OriginRules } from "./origin-guard.ts";
+import { BodyReceiver } from "./receive-body.ts";
+import { DEFAULT_RUN, Runs } from "./runs.ts";
+import { submissionEndpoints } from "./submission-endpoints.ts";
+import { trainerEndpoints } from "./trainer-endpoints.ts";
+import { answerUnrouted } from "./unrouted.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Whom the route is for. Default: whoever has a token. */
+    audience?: Audience;
+    /** What the route does to a run. Default: it only looks. */
+    effect?: Effect;
+  }
+}
 
 export type RolloutApiOptions = {
-  store: GroupStore;
-  /** Gets one debug line per request and the errors. */
-  logger?: Logger;
-  /** Largest request body on the wire, bytes. Default 1 GiB. */
+  stores: GroupStores;
+  /** The original's wire, with nothing that is stricter or new. The stores should behave so too. Default false. */
+  compat?: boolean;
+  /** Default: everybody may do everything. */
+  access?: AccessControl;
+  /** Origins whose pages may use the API; "*" = all. Default none. `compat` has the original's: all. */
+  corsOrigins?: readonly string[];
+  /** Names that Host may have beside loopback ones; undefined (the default) = any. */
+  hosts?: readonly string[] | undefined;
+  /** Default "remote"; with `compat` "always". */
+  gzip?: GzipPolicy;
+  /** Largest request body on the wire, bytes. Default 256 MiB. */
   maxBodyBytes?: number;
   /** Largest request body after inflating, bytes. Default 1 GiB. */
   maxInflatedBytes?: number;
+  /** Gets one debug line per request and the errors. */
+  logger?: Logger;
+  /** Add routes and hooks of their own; a route's `config` says whom it is for (see FastifyContextConfig). */
+  plugins?: readonly ((app: FastifyInstance) => void)[];
 };
 
-const GIBIBYTE = 1024 ** 3;
+const MEBIBYTE = 1024 ** 2;
 
 export function createRolloutApi({
-  store,
+  stores,
+  compat = false,
+  access = new AccessControl(),
+  corsOrigins = [],
+  hosts,
+  gzip = compat ? "always" : "remote",
+  maxBodyBytes = 256 * MEBIBYTE,
+  maxInflatedBytes = 1024 * MEBIBYTE,
   logger,
-  maxBodyBytes = GIBIBYTE,
-  maxInflatedBytes = GIBIBYTE,
+  plugins = [],
 }: RolloutApiOptions): FastifyInstance {
-  const app = Fastify({
-    logger: false,
-    bodyLimit: maxBodyBytes,
-    exposeHeadRoutes: false,
-    forceCloseConnections: "idle",
-  });
-  const routes = createRoutes({ store });
+  const app = Fastify({ logger: false, exposeHeadRoutes: false, forceCloseConnections: "idle" });
+  const origins: OriginRules = { corsOrigins, hosts, compat };
+  const endpoints = [
+    ...trainerEndpoints({ compat }),
+    ...batchEndpoints({ compat }),
+    ...environmentEndpoints({ compat }),
+    ...submissionEndpoints({ compat }),
+  ];
 
-  // Environments send GET /status-env with a JSON body.
+  // Environments send GET /status-env with a JSON body. Bodies are left to the endpoints that take one.
   app.addHttpMethod("GET", { hasBody: true, overrideExisting: true });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, async (_request: unknown, body: Buffer) => body);
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
 
   app.addHook("onRequest", async (request, reply) => {
-    const answer = applyCors(request, reply);
-    if (answer !== undefined) return send(reply, answer);
-  });
-  app.addHook("preHandler", async (request, reply) => {
-    const answer = await inflateBody(request, maxInflatedBytes);
+    const { audience = "reader", effect = "read" } = request.routeOptions.config;
+    const { authorization } = request.headers;
+    const answer =
+      applyCors(origins, request, reply) ??
+      checkOrigin(origins, effect, request.headers) ??
+      (request.is404
+        ? answerUnrouted(endpoints, request.url, request.headers.host)
+        : access.check(audience, authorization));
     if (answer !== undefined) return send(reply, answer);
   });
   app.addHook("onSend", async (request, reply, payload) =>
-    Buffer.isBuffer(payload) ? deflateReply(request, reply, payload) : payload,
+    Buffer.isBuffer(payload) ? compressReply(request, reply, payload, gzip) : payload,
   );
   app.addHook("onResponse", async (request, reply) => {
     const { method, url } = request;
     logger?.debug({ event: "request", method, url, status: reply.statusCode, ms: reply.elapsedTime });
   });
-
-  for (const { method, path, handle } of routes) {
-    app.route({ method, url: path, handler: async (request, reply) => send(reply, await handle(request)) });
-  }
-  app.setNotFoundHandler(async (request, reply) =>
-    send(reply, answerUnrouted(routes, request.url, request.headers.host)),
-  );
   app.setErrorHandler(async (error: unknown, request, reply) => {
-    const status = statusOf(error);
-    if (status < 500)
-      return send(reply, detailAnswer(status, error instanceof Error ? error.message : "Bad Request"));
-    logger?.error({ event: "request-failed", method: request.method, url: request.url, err: error });
-    return send(reply, textAnswer("Internal Server Error", 500));
+    const answer = answerFailure(error);
+    if (answer.status >= 500) {
+      logger?.error({ event: "request-failed", method: request.method, url: request.url, err: error });
+    }
+    return send(reply, answer);
   });
+
+  const runs = new Runs(stores);
+  const serve = serveCalls({
+    app,
+    runs,
+    receiver: new BodyReceiver({ maxBodyBytes, maxInflatedBytes }),
+    logger,
+  });
+  for (const endpoint of endpoints) {
+    const { method, path, audience, effect } = endpoint;
+    const ofRun = path === "/" ? ["/runs/:run", "/runs/:run/"] : [`/runs/:run${path}`];
+    for (const url of [path, ...ofRun]) {
+      app.route({ method, url, config: { audience, effect }, handler: serve(endpoint) });
+    }
+  }
+  app.get("/runs", async (_request, reply) => send(reply, await runs.list()));
+  for (const plugin of plugins) plugin(app);
   return app;
+}
+
+type Served = { app: FastifyInstance; runs: Runs; receiver: BodyReceiver; logger: Logger | undefined };
+
+/** Makes handlers of endpoints, and sees to what they leave to be done after their answers. */
+function serveCalls({ app, runs, receiver, logger }: Served) {
+  const deliveries = new DeliveryWatch();
+  const going = new Set<Promise<void>>();
+  const goOn = (work: Promise<void>) => {
+    const watched = work
+      .catch((error: unknown) => logger?.error({ event: "settling-failed", err: error }))
+      .finally(() => going.delete(watched));
+    going.add(watched);
+  };
+  app.addHook("onRequest", async (request) => deliveries.onRequest(request.raw));
+  app.addHook("onClose", async () => {
+    deliveries.settleAll();
+    await Promise.all(going);
+  });
+
+  return (endpoint: Endpoint) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const run = await runs.find(runOf(request), endpoint.onUnknownRun);
+    if (!run.ok) return send(reply, run.answer);
+    const received = endpoint.takesBody ? await receiver.receive(request) : noBody;
+    if (!received.ok) return send(reply, received.answer);
+    const { store } = run;
+    return send(
+      reply,
+      await endpoint.handle({ request, reply, store, body: received.bytes, deliveries, goOn }),
+    );
+  };
+}
+
+const noBody = { ok: true, bytes: Buffer.alloc(0) } as const;
+
+function runOf({ params }: FastifyRequest): string {
+  const run: unknown = typeof params === "object" && params !== null ? Reflect.get(params, "run") : undefined;
+  return typeof run === "string" ? run : DEFAULT_RUN;
 }
 
 function send(reply: FastifyReply, { status, contentType, body, headers = {} }: Answer): FastifyReply {
@@ -82,22 +173,14 @@ function send(reply: FastifyReply, { status, contentType, body, headers = {} }: 
   return reply.header("content-type", contentType).send(body);
 }
 
-/** Not a route: the right path with the wrong verb, a trailing slash too many, or nothing known. */
-function answerUnrouted(routes: readonly Route[], url: string, host: string | undefined): Answer {
-  const [path = "", query] = url.split(/\?(.*)/s);
-  const route = routes.find((candidate) => candidate.path === path);
-  if (route !== undefined) return detailAnswer(405, "Method Not Allowed", { allow: route.method });
-
-  const bare = path.replace(/\/+$/, "");
-  if (bare !== path && routes.some((candidate) => candidate.path === bare)) {
-    const origin = host === undefined ? "" : `http://${host}`;
-    const location = `${origin}${bare}${query === undefined ? "" : `?${query}`}`;
-    return { status: 307, contentType: undefined, body: Buffer.alloc(0), headers: { location } };
+/** What may succeed later (a full disk), refusals of Fastify's own, and whatever else went wrong. */
+function answerFailure(error: unknown): Answer {
+  if (error instanceof LachesisError && error.retryable) {
+    return detailAnswer(503, error.message, { "retry-after": "5" });
   }
-  return detailAnswer(404, "Not Found");
-}
-
-function statusOf(error: unknown): number {
   const status: unknown = error instanceof Error ? Reflect.get(error, "statusCode") : undefined;
-  return typeof status === "number" && status >= 400 ? status : 500;
+  if (typeof status === "number" && status >= 400 && status < 500) {
+    return detailAnswer(status, error instanceof Error ? error.message : "Bad Request");
+  }
+  return textAnswer("Internal Server Error", 500);
 }

@@ -17,8 +17,15 @@ export type FieldKind =
 
 export type GroupField = { name: string; kind: FieldKind; required: boolean };
 
+/** The field that says how many sequences a group has, and how long each is. */
+export const tokensField: GroupField = {
+  name: "tokens",
+  kind: { type: "integers", depth: 2 },
+  required: true,
+};
+
 export const groupFields: readonly GroupField[] = [
-  { name: "tokens", kind: { type: "integers", depth: 2 }, required: true },
+  tokensField,
   { name: "masks", kind: { type: "integers", depth: 2 }, required: true },
   { name: "scores", kind: { type: "floats", depth: 1 }, required: true },
   { name: "advantages", kind: { type: "floats", depth: 2 }, required: false },

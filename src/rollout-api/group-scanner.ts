@@ -5,18 +5,32 @@
  *
  * The bytes must be valid UTF-8.
  */
-import { type EncodedGroup, type FieldKind, groupFields } from "./group-fields.ts";
+import { type EncodedGroup, type GroupField, groupFields, tokensField } from "./group-fields.ts";
+import { GroupShape } from "./group-shape.ts";
 import { copyFloats, copyIntegers, copyNumber } from "./json/copy-numbers.ts";
-import { copyObject, copyValue, SAW_CONTENT, SAW_ROLE, startsWith } from "./json/copy-values.ts";
-import { CLOSE_OBJECT, COLON, COMMA, FAILED, JsonCursor, OPEN_OBJECT, QUOTE } from "./json/json-cursor.ts";
+import { copyObject, copyString, copyValue, SAW_CONTENT, SAW_ROLE, startsWith } from "./json/copy-values.ts";
+import {
+  CLOSE_OBJECT,
+  COLON,
+  COMMA,
+  FAILED,
+  JsonCursor,
+  OPEN_OBJECT,
+  QUOTE,
+  SPACE,
+} from "./json/json-cursor.ts";
+import type { Problems } from "./validation.ts";
 
 const indexByName = new Map(groupFields.map(({ name }, index) => [name, index]));
-const TOKENS = groupFields.findIndex(({ name }) => name === "tokens");
+const BACKSLASH = 0x5c;
 const ENV_ID = groupFields.findIndex(({ name }) => name === "env_id");
 const prefixes = groupFields.map(({ name }, index) => Buffer.from(`${index === 0 ? "{" : ","}"${name}":`));
 const prefixBytes = prefixes.reduce((sum, { length }) => sum + length, 0);
 const NULL = Buffer.from("null");
 const UNSET = -1;
+/** What #key answers for keys that are no fields. */
+const GROUP_ID = -1;
+const UNKNOWN_KEY = -2;
 
 /** Owns scratch memory: make one and keep it; calls are synchronous. */
 export class GroupScanner {
@@ -24,7 +38,14 @@ export class GroupScanner {
   /** Where each field's text lies in the scratch memory; UNSET = absent or null. */
   readonly #starts = new Int32Array(groupFields.length);
   readonly #ends = new Int32Array(groupFields.length);
-  #sequences = 0;
+  readonly #shape = new GroupShape();
+  readonly #strict: boolean;
+  #groupId: string | null | undefined;
+
+  /** `strict`: lists must fit together (group-shape.ts), token ids are not negative, and `group_id` is read. */
+  constructor({ strict }: { strict: boolean }) {
+    this.#strict = strict;
+  }
 
   /** The body of POST /scored_data. */
   scanGroup(bytes: Buffer): EncodedGroup | undefined {
@@ -50,25 +71,67 @@ export class GroupScanner {
     const cursor = this.#cursor;
     cursor.out.length = 0;
     this.#starts.fill(UNSET);
+    this.#shape.clear();
+    this.#groupId = undefined;
     if (!cursor.take(OPEN_OBJECT)) return undefined;
     let seen = 0;
     do {
       const index = this.#key();
-      if (index === undefined || (seen & (1 << index)) !== 0) return undefined;
-      seen |= 1 << index;
-      if (!cursor.take(COLON) || !this.#field(index)) return undefined;
+      if (index === undefined || !cursor.take(COLON)) return undefined;
+      if (index >= 0) {
+        if ((seen & (1 << index)) !== 0) return undefined;
+        seen |= 1 << index;
+      }
+      if (!this.#value(index)) return undefined;
     } while (cursor.take(COMMA));
     return cursor.take(CLOSE_OBJECT) ? this.#assemble() : undefined;
   }
 
-  /** The field that the next key names; an unknown key is left to the careful reader. */
+  /** The field that the next key names, GROUP_ID or UNKNOWN_KEY; undefined for a key with an escape in it. */
   #key(): number | undefined {
     const cursor = this.#cursor;
     if (cursor.peek() !== QUOTE) return undefined;
-    const end = cursor.input.indexOf(QUOTE, cursor.at + 1);
-    const name = cursor.input.toString("latin1", cursor.at + 1, Math.max(end, cursor.at + 1));
+    const start = cursor.at + 1;
+    const end = cursor.input.indexOf(QUOTE, start);
+    if (end === -1) return undefined;
+    const name = cursor.input.toString("latin1", start, end);
+    const index = indexByName.get(name);
+    if (index === undefined) {
+      // Broken strings, too, are the careful reader's.
+      for (let at = start; at < end; at++) {
+        const byte = cursor.input[at] ?? 0;
+        if (byte === BACKSLASH || byte < SPACE) return undefined;
+      }
+    }
     cursor.at = end + 1;
-    return indexByName.get(name);
+    return index ?? (this.#strict && name === "group_id" ? GROUP_ID : UNKNOWN_KEY);
+  }
+
+  #value(index: number): boolean {
+    if (index >= 0) return this.#field(index);
+    const { out } = this.#cursor;
+    const start = out.length;
+    const isRead = index === GROUP_ID ? this.#copyGroupId() : copyValue(this.#cursor);
+    // Nothing of it is served.
+    out.length = start;
+    return isRead;
+  }
+
+  /** A string, an integer or null, once; anything else is the careful reader's. */
+  #copyGroupId(): boolean {
+    const cursor = this.#cursor;
+    const { out } = cursor;
+    const start = out.length;
+    if (this.#groupId !== undefined) return false;
+    if (this.#takeNull()) {
+      this.#groupId = null;
+      return true;
+    }
+    const isString = cursor.peek() === QUOTE;
+    if (!(isString ? copyString(cursor) : copyNumber(cursor, false))) return false;
+    const text = out.buffer.toString("utf8", start, out.length);
+    this.#groupId = isString ? String(JSON.parse(text)) : text;
+    return isString || /^-?\d+$/.test(text);
   }
 
   #field(index: number): boolean {
@@ -76,7 +139,7 @@ export class GroupScanner {
     if (field === undefined) return false;
     if (!field.required && this.#takeNull()) return true;
     this.#starts[index] = this.#cursor.out.length;
-    if (!this.#copyField(field.kind, index)) return false;
+    if (!this.#copyField(field)) return false;
     this.#ends[index] = this.#cursor.out.length;
     return true;
   }
@@ -89,21 +152,20 @@ export class GroupScanner {
     return true;
   }
 
-  #copyField(kind: FieldKind, index: number): boolean {
+  #copyField(field: GroupField): boolean {
     const cursor = this.#cursor;
+    const { kind } = field;
     switch (kind.type) {
       case "integers":
-      case "floats": {
-        const items = copyNested(cursor, kind.type === "integers" ? copyIntegers : copyFloats, kind.depth);
-        if (index === TOKENS) this.#sequences = items;
-        return items !== FAILED;
-      }
+        return this.#copyNumbers(field, copyIntegers, kind.depth);
+      case "floats":
+        return this.#copyNumbers(field, copyFloats, kind.depth);
       case "messages":
-        return cursor.copyList(copyConversation) !== FAILED;
+        return this.#counted(field, cursor.copyList(copyConversation));
       case "object":
         return copyObject(cursor) !== FAILED;
       case "objects":
-        return cursor.copyList((inner) => copyObject(inner) !== FAILED) !== FAILED;
+        return this.#counted(field, cursor.copyList(copyItem));
       case "any":
         return copyValue(cursor);
       case "id":
@@ -111,6 +173,24 @@ export class GroupScanner {
       default:
         return kind satisfies never;
     }
+  }
+
+  #counted(field: GroupField, count: number): boolean {
+    this.#shape.of(field).count = count;
+    return count !== FAILED;
+  }
+
+  /** Lists of numbers, `depth` deep, whose lengths go into the shape. */
+  #copyNumbers(field: GroupField, copyInnermost: CopyNumbers, depth: number): boolean {
+    const cursor = this.#cursor;
+    const { lengths, depths } = this.#shape.of(field);
+    cursor.sawNegative = false;
+    const copyPosition = (inner: JsonCursor) => record(depths, copyInnermost(inner));
+    const copySequence = (inner: JsonCursor) =>
+      record(lengths, depth === 3 ? inner.copyList(copyPosition) : copyInnermost(inner));
+    const count = depth === 1 ? copyInnermost(cursor) : cursor.copyList(copySequence);
+    if (this.#strict && field.name === "tokens" && cursor.sawNegative) return false;
+    return this.#counted(field, count);
   }
 
   #copyId(): boolean {
@@ -123,6 +203,7 @@ export class GroupScanner {
 
   /** The fields' texts in their order; undefined when a required one is absent. */
   #assemble(): EncodedGroup | undefined {
+    if (this.#strict && !this.#fitsTogether()) return undefined;
     let length = prefixBytes + 1;
     for (const [index, { required }] of groupFields.entries()) {
       if (required && !this.#isSet(index)) return undefined;
@@ -142,7 +223,13 @@ export class GroupScanner {
     const envId = this.#isSet(ENV_ID)
       ? Number(texts.toString("latin1", this.#start(ENV_ID), this.#end(ENV_ID)))
       : null;
-    return { body, sequences: this.#sequences, envId, groupId: null };
+    return { body, sequences: this.#shape.of(tokensField).count ?? 0, envId, groupId: this.#groupId ?? null };
+  }
+
+  #fitsTogether(): boolean {
+    const problems: Problems = [];
+    this.#shape.check([], problems);
+    return problems.length === 0;
   }
 
   #isSet(index: number): boolean {
@@ -158,14 +245,15 @@ export class GroupScanner {
   }
 }
 
-/** Lists within lists, `depth` of them; the number of items of the outermost one, or FAILED. */
-function copyNested(
-  cursor: JsonCursor,
-  copyInnermost: (cursor: JsonCursor) => boolean,
-  depth: number,
-): number {
-  if (depth === 1) return copyInnermost(cursor) ? 0 : FAILED;
-  return cursor.copyList((inner) => copyNested(inner, copyInnermost, depth - 1) !== FAILED);
+type CopyNumbers = (cursor: JsonCursor) => number;
+
+function record(lengths: number[], length: number): boolean {
+  lengths.push(length);
+  return length !== FAILED;
+}
+
+function copyItem(cursor: JsonCursor): boolean {
+  return copyObject(cursor) !== FAILED;
 }
 
 function copyConversation(cursor: JsonCursor): boolean {

@@ -13,11 +13,12 @@ import type { Problem, Problems } from "./validation.ts";
 
 export type BodyReading<Model> = { ok: true; model: Model } | { ok: false; answer: Answer };
 
+const missingBody: Problem = { type: "missing", loc: ["body"], msg: "Field required", input: "null" };
 const BYTE_ORDER_MARK = "\uFEFF";
 
-/** The body's bytes (inflated); empty when there is none. */
-export function bytesOf(request: FastifyRequest): Buffer {
-  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+/** The query's parameters. */
+export function queryOf(request: FastifyRequest): URLSearchParams {
+  return new URL(request.url, "http://localhost").searchParams;
 }
 
 export function isJson(request: FastifyRequest): boolean {
@@ -26,15 +27,15 @@ export function isJson(request: FastifyRequest): boolean {
 }
 
 /**
- * Reads the body as a model. `scan`, a quicker reader of the raw bytes, is asked first where it may be; what
- * it leaves undecided is parsed in full.
+ * Reads the (inflated) body as a model. `scan`, a quicker reader of the raw bytes, is asked first where it may
+ * be; what it leaves undecided is parsed in full.
  */
 export function readBody<Model>(
   request: FastifyRequest,
+  bytes: Buffer,
   read: ReadModel<Model>,
   scan?: (bytes: Buffer) => Model | undefined,
 ): BodyReading<Model> {
-  const bytes = bytesOf(request);
   if (bytes.length === 0) return { ok: false, answer: problemsAnswer([missingBody]) };
   const json = isJson(request);
   if (json && !isUtf8(bytes)) return { ok: false, answer: unreadable() };
@@ -48,8 +49,6 @@ export function readBody<Model>(
   const model = read(parsed.node, ["body"], problems);
   return model === undefined ? { ok: false, answer: problemsAnswer(problems) } : { ok: true, model };
 }
-
-const missingBody: Problem = { type: "missing", loc: ["body"], msg: "Field required", input: "null" };
 
 function textNode(bytes: Buffer): JsonNode {
   return { kind: "string", value: bytes.toString("utf8") };

@@ -4,6 +4,7 @@ import { entryOf, type JsonNode, type ObjectNode } from "./json/json-node.ts";
 import {
   type Location,
   note,
+  noteBound,
   type Problems,
   readFloat,
   readId,
@@ -71,36 +72,46 @@ function isComplete<T extends object>(fields: T): fields is { [K in keyof T]: Ex
   return Object.values(fields).every((value) => value !== undefined);
 }
 
+/** Counts that make a run or an environment useless when they are too small; the original takes any. */
+function readPositiveCount(node: JsonNode, loc: Location, problems: Problems): number | undefined {
+  const count = readCount(node, loc, problems);
+  return count !== undefined && count < 1 ? noteBound(problems, "greater_than_equal", 1, loc, node) : count;
+}
+
 /** POST /register. */
-export const readRegistration: ReadModel<Registration> = (node, loc, problems) => {
-  if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
-  const read = new FieldReader(node, loc, problems);
-  const registration = {
-    wandbGroup: read.required("wandb_group", readString),
-    wandbProject: read.required("wandb_project", readString),
-    batchSize: read.required("batch_size", readCount),
-    maxTokenLength: read.required("max_token_len", readBigInteger),
-    checkpointDir: read.required("checkpoint_dir", readString),
-    saveCheckpointInterval: read.required("save_checkpoint_interval", readBigInteger),
-    startingStep: read.required("starting_step", readCount),
-    numSteps: read.required("num_steps", readBigInteger),
+export function registrationReader({ compat }: { compat: boolean }): ReadModel<Registration> {
+  return (node, loc, problems) => {
+    if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
+    const read = new FieldReader(node, loc, problems);
+    const registration = {
+      wandbGroup: read.required("wandb_group", readString),
+      wandbProject: read.required("wandb_project", readString),
+      batchSize: read.required("batch_size", compat ? readCount : readPositiveCount),
+      maxTokenLength: read.required("max_token_len", readBigInteger),
+      checkpointDir: read.required("checkpoint_dir", readString),
+      saveCheckpointInterval: read.required("save_checkpoint_interval", readBigInteger),
+      startingStep: read.required("starting_step", readCount),
+      numSteps: read.required("num_steps", readBigInteger),
+    };
+    return isComplete(registration) ? registration : undefined;
   };
-  return isComplete(registration) ? registration : undefined;
-};
+}
 
 /** POST /register-env. */
-export const readEnvRequest: ReadModel<EnvRequest> = (node, loc, problems) => {
-  if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
-  const read = new FieldReader(node, loc, problems);
-  const request = {
-    maxTokenLength: read.required("max_token_length", readCount),
-    desiredName: read.required("desired_name", readString),
-    weight: read.required("weight", readNumber),
-    groupSize: read.required("group_size", readCount),
-    minBatchAllocation: read.nullable("min_batch_allocation", readNumber),
+export function envRequestReader({ compat }: { compat: boolean }): ReadModel<EnvRequest> {
+  return (node, loc, problems) => {
+    if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
+    const read = new FieldReader(node, loc, problems);
+    const request = {
+      maxTokenLength: read.required("max_token_length", readCount),
+      desiredName: read.required("desired_name", readString),
+      weight: read.required("weight", readNumber),
+      groupSize: read.required("group_size", compat ? readCount : readPositiveCount),
+      minBatchAllocation: read.nullable("min_batch_allocation", readNumber),
+    };
+    return isComplete(request) ? request : undefined;
   };
-  return isComplete(request) ? request : undefined;
-};
+}
 
 /** The body of POST /disconnect-env and GET /status-env. */
 export const readEnvId: ReadModel<number> = (node, loc, problems) => {
@@ -111,4 +122,25 @@ export const readEnvId: ReadModel<number> = (node, loc, problems) => {
 /** The same from a query string. */
 export function readQueryEnvId(value: string, problems: Problems): number | undefined {
   return readIdNumber({ kind: "string", value }, ["query", "env_id"], problems);
+}
+
+/** The body of POST /batch/ack and /batch/nack. */
+export const readLeaseId: ReadModel<string> = (node, loc, problems) => {
+  if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
+  return new FieldReader(node, loc, problems).required("lease_id", readString);
+};
+
+const LONGEST_LEASE_SECONDS = 86_400;
+
+/** The seconds of GET /batch?lease=SECONDS: above 0, a day at most. */
+export function readLeaseSeconds(value: string, problems: Problems): number | undefined {
+  const node: JsonNode = { kind: "string", value };
+  const loc = ["query", "lease"];
+  const seconds = readNumber(node, loc, problems);
+  if (seconds === undefined) return undefined;
+  if (seconds <= 0) return noteBound(problems, "greater_than", 0, loc, node);
+  if (seconds > LONGEST_LEASE_SECONDS) {
+    return noteBound(problems, "less_than_equal", LONGEST_LEASE_SECONDS, loc, node);
+  }
+  return seconds;
 }

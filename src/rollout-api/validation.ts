@@ -37,7 +37,8 @@ const PROBLEMS = {
   list_type: "Input should be a valid list",
   dict_type: "Input should be a valid dictionary",
   model_attributes_type: "Input should be a valid dictionary or object to extract fields from",
-  greater_than_equal: "Input should be greater than or equal to 0",
+  too_short: "List should have at least 1 item after validation, not 0",
+  string_too_long: "String should have at most 256 characters",
   value_error: "Value error, Message must have 'role' and 'content' fields",
 } as const;
 
@@ -50,6 +51,30 @@ export function note(
   ctx?: string,
 ): undefined {
   problems.push({ type, loc, msg: PROBLEMS[type], input: encodeNode(input), ...(ctx && { ctx }) });
+}
+
+const BOUNDS = {
+  greater_than: { msg: "greater than", ctx: "gt" },
+  greater_than_equal: { msg: "greater than or equal to", ctx: "ge" },
+  less_than_equal: { msg: "less than or equal to", ctx: "le" },
+} as const;
+
+/** Notes a number on the wrong side of a bound. */
+export function noteBound(
+  problems: Problems,
+  type: keyof typeof BOUNDS,
+  bound: number,
+  loc: Location,
+  input: JsonNode,
+): undefined {
+  const { msg, ctx } = BOUNDS[type];
+  problems.push({
+    type,
+    loc,
+    msg: `Input should be ${msg} ${bound}`,
+    input: encodeNode(input),
+    ctx: `{"${ctx}":${bound}}`,
+  });
 }
 
 const LARGEST_INTEGER_FROM_FLOAT = 2 ** 63;
@@ -82,7 +107,7 @@ export function readInteger(node: JsonNode, loc: Location, problems: Problems): 
 /** An environment's id, as digits; undefined after noting a problem. Ids don't count from the end. */
 export function readId(node: JsonNode, loc: Location, problems: Problems): string | undefined {
   const digits = readInteger(node, loc, problems);
-  if (digits?.startsWith("-")) return note(problems, "greater_than_equal", loc, node, '{"ge":0}');
+  if (digits?.startsWith("-")) return noteBound(problems, "greater_than_equal", 0, loc, node);
   return digits;
 }
 

@@ -3,7 +3,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import type { InjectOptions } from "fastify";
 import { describe, expect, test } from "vitest";
 import { createRolloutApi } from "../../src/rollout-api/app.ts";
-import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import { MemoryStores } from "../../src/rollout-api/memory-store.ts";
 import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 
 const registration = {
@@ -20,7 +20,11 @@ const group = { tokens: [[1], [2]], masks: [[1], [2]], scores: [0, 1] };
 const envDescription = { max_token_length: 128, desired_name: "e", weight: 1, group_size: 2 };
 
 function startApp() {
-  const app = createRolloutApi({ store: new MemoryStore(compatStoreOptions), maxInflatedBytes: 1_000_000 });
+  const app = createRolloutApi({
+    stores: new MemoryStores(compatStoreOptions),
+    compat: true,
+    maxInflatedBytes: 1_000_000,
+  });
   const send = async (method: "GET" | "POST" | "HEAD", url: string, options: Partial<InjectOptions> = {}) => {
     const { statusCode, body, headers, rawPayload } = await app.inject({ method, url, ...options });
     return { status: statusCode, body, headers, bytes: rawPayload };
@@ -248,11 +252,12 @@ describe("the wire", () => {
   });
 
   test("a failure of the store is a 500 that tells nothing", async () => {
-    const store = new MemoryStore(compatStoreOptions);
+    const stores = new MemoryStores(compatStoreOptions);
+    const store = await stores.run("default");
     store.status = async () => {
       throw new Error("secret");
     };
-    await using app = createRolloutApi({ store });
+    await using app = createRolloutApi({ stores, compat: true });
     const { statusCode, headers, body } = await app.inject("/status");
     expect({ statusCode, type: headers["content-type"], body }).toEqual({
       statusCode: 500,

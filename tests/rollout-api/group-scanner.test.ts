@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { EncodedGroup } from "../../src/rollout-api/group-fields.ts";
-import { readGroup, readGroups } from "../../src/rollout-api/group-reader.ts";
+import { GroupReader } from "../../src/rollout-api/group-reader.ts";
 import { GroupScanner } from "../../src/rollout-api/group-scanner.ts";
 import { parseJson } from "../../src/rollout-api/json/parse-json.ts";
+import type { Problems } from "../../src/rollout-api/validation.ts";
 import {
   floatLexeme,
   integerLexeme,
@@ -15,7 +16,8 @@ import {
   stringLexeme,
 } from "../support/json-text.ts";
 
-const scanner = new GroupScanner();
+const scanner = new GroupScanner({ strict: false });
+const { readGroup, readGroups } = new GroupReader({ strict: false });
 
 function readCarefully(text: string): EncodedGroup | undefined {
   const parsed = parseJson(text);
@@ -138,6 +140,12 @@ describe("what a group looks like", () => {
     expect({ sequences, envId }).toEqual({ sequences: 2, envId: null });
   });
 
+  test("unknown keys are passed over, wherever they stand", () => {
+    const text = `{"zzz":{"a":[1,"}"]},${shortest.slice(1, -1)},"ü":null,"zzz":[NESTED]}`;
+    const scanned = scanner.scanGroup(Buffer.from(text.replace("NESTED", '{"tokens":1}')));
+    expect(describeGroup(scanned)).toEqual(describeGroup(scanner.scanGroup(Buffer.from(shortest))));
+  });
+
   test("untyped fields keep large integers and the points of floats", () => {
     const params = '{"seed": 12345678901234567890, "temperature": 1.0, "top_p": 1}';
     const text = `${shortest.slice(0, -1)},"generation_params":${params},"env_id":3}`;
@@ -148,7 +156,8 @@ describe("what a group looks like", () => {
 
   test.each([
     ["a number as a string", '{"tokens":[["1"]],"masks":[[1]],"scores":[1]}'],
-    ["an unknown key", `${shortest.slice(0, -1)},"zzz":1}`],
+    ["an unknown key with an escape in it", `${shortest.slice(0, -1)},"\\u0073cores":[1,2]}`],
+    ["an unknown key with a broken value", `${shortest.slice(0, -1)},"zzz":nope}`],
     ["a repeated key", `${shortest.slice(0, -1)},"scores":[1,2]}`],
     ["text after the end", `${shortest} x`],
     ["a missing field", '{"tokens":[[1]],"masks":[[1]]}'],
@@ -158,6 +167,80 @@ describe("what a group looks like", () => {
   ])("%s is left to the careful reader", (_name, text) => {
     expect(scanner.scanGroup(Buffer.from(text))).toBeUndefined();
   });
+});
+
+/** Groups whose lists fit together, unless one is damaged. */
+const shapedGroupText = fc
+  .record({
+    lengths: fc.array(fc.nat({ max: 3 }), { maxLength: 3 }),
+    optional: fc.subarray([
+      "advantages",
+      "ref_logprobs",
+      "inference_logprobs",
+      "distill",
+      "overrides",
+      "messages",
+    ]),
+    damage: fc.option(
+      fc.record({
+        name: fc.constantFrom("tokens", "masks", "scores", "advantages", "distill_logprobs", "overrides"),
+        at: fc.nat(),
+      }),
+    ),
+    groupId: fc.constantFrom(undefined, null, "a", "é\n", 7, -0, 1.5, [1]),
+    negative: fc.boolean(),
+  })
+  .map(({ lengths, optional, damage, groupId, negative }) => {
+    const perToken = <T>(value: T) => lengths.map((length) => new Array<T>(length).fill(value));
+    const has = (name: string) => optional.includes(name);
+    const group: Record<string, unknown> = {
+      tokens: perToken(negative ? -3 : 5),
+      masks: perToken(-100),
+      scores: lengths.map(() => 0.5),
+      ...(has("advantages") && { advantages: perToken(0.5) }),
+      ...(has("ref_logprobs") && { ref_logprobs: perToken(-1.5) }),
+      ...(has("inference_logprobs") && { inference_logprobs: [] }),
+      ...(has("distill") && {
+        distill_token_ids: perToken([1, 2]),
+        distill_logprobs: perToken([-0.5, -1.5]),
+      }),
+      ...(has("overrides") && { overrides: lengths.map(() => ({})) }),
+      ...(has("messages") && { messages: lengths.map(() => [{ role: "user", content: "hi" }]) }),
+      group_id: groupId,
+    };
+    if (damage !== null) dropOne(group[damage.name], damage.at);
+    return JSON.stringify(group);
+  });
+
+/** Takes one entry out of a list, or out of the lists in it. */
+function dropOne(value: unknown, at: number): void {
+  if (!Array.isArray(value) || value.length === 0) return;
+  const inner: unknown = value[at % value.length];
+  if (Array.isArray(inner) && inner.length > 0 && at % 3 > 0) dropOne(inner, at >> 2);
+  else value.splice(at % value.length, 1);
+}
+
+test("strict readers agree on which groups fit together, and on their ids", () => {
+  const strictScanner = new GroupScanner({ strict: true });
+  const strictReader = new GroupReader({ strict: true });
+  let taken = 0;
+  let refused = 0;
+  fc.assert(
+    fc.property(shapedGroupText, (text) => {
+      const parsed = parseJson(text);
+      const problems: Problems = [];
+      const careful = parsed.ok ? strictReader.readGroup(parsed.node, ["body"], problems) : undefined;
+      const scanned = strictScanner.scanGroup(Buffer.from(text));
+      if (careful === undefined) refused++;
+      else taken++;
+      expect(problems.length > 0).toBe(careful === undefined);
+      // What it may leave to the careful reader here: ids that are neither text nor integers.
+      if (scanned === undefined && careful !== undefined) expect(text).toMatch(/"group_id":(1\.5|\[)/);
+      else expect(describeGroup(scanned)).toEqual(describeGroup(careful));
+    }),
+    { numRuns: 1500 },
+  );
+  expect(Math.min(taken, refused)).toBeGreaterThan(100);
 });
 
 function describeGroup(group: EncodedGroup | undefined) {

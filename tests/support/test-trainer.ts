@@ -3,7 +3,7 @@
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
 import { RolloutApiClient } from "../../src/rollout-api/client.ts";
 import type { TrainerRegistration } from "../../src/rollout-api/client-schemas.ts";
-import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import { MemoryStores } from "../../src/rollout-api/memory-store.ts";
 import { type RunningRolloutApi, startRolloutApi } from "../../src/rollout-api/start-server.ts";
 
 const registration: TrainerRegistration = {
@@ -23,11 +23,11 @@ export class TestTrainer implements AsyncDisposable {
   readonly signal = AbortSignal.timeout(25_000);
   readonly #port: number;
   #api: RunningRolloutApi | undefined;
-  #store: MemoryStore;
+  #stores: MemoryStores;
 
-  private constructor(api: RunningRolloutApi, store: MemoryStore) {
+  private constructor(api: RunningRolloutApi, stores: MemoryStores) {
     this.#api = api;
-    this.#store = store;
+    this.#stores = stores;
     this.#port = api.port;
     this.url = api.url;
     this.client = new RolloutApiClient({ url: api.url, pollIntervalMs: 5 });
@@ -35,8 +35,8 @@ export class TestTrainer implements AsyncDisposable {
 
   /** A server without a trainer. */
   static async start(): Promise<TestTrainer> {
-    const store = new MemoryStore();
-    return new TestTrainer(await startRolloutApi({ store, host: "127.0.0.1", port: 0 }), store);
+    const stores = new MemoryStores();
+    return new TestTrainer(await startRolloutApi({ stores, host: "127.0.0.1", port: 0 }), stores);
   }
 
   /** A server whose trainer has registered and asked for a batch, so that environments may join. */
@@ -70,8 +70,8 @@ export class TestTrainer implements AsyncDisposable {
 
   /** Brings the server back at the same address, with its memory or without. */
   async comeBack({ forgetful = false } = {}): Promise<void> {
-    if (forgetful) this.#store = new MemoryStore();
-    this.#api = await startRolloutApi({ store: this.#store, host: "127.0.0.1", port: this.#port });
+    if (forgetful) this.#stores = new MemoryStores();
+    this.#api = await startRolloutApi({ stores: this.#stores, host: "127.0.0.1", port: this.#port });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -25,59 +25,107 @@ const EXACT_DIGITS = 15;
 const MOST_DIGITS_KEPT = 17;
 
 /**
- * `[1,-100,8.0]`: integers, and floats without a fraction, which lose their point. This loop sees every
- * token id of every group, hence its shape: one pass, no calls, no allocation.
+ * `[1,-100,8.0]`: integers, and floats without a fraction, which lose it. How many there are, or FAILED. Sets
+ * the cursor's `sawNegative`.
  */
-export function copyIntegers(cursor: JsonCursor): boolean {
-  if (!cursor.copyByte(OPEN_LIST)) return false;
-  if (cursor.copyByte(CLOSE_LIST)) return true;
-  const { input } = cursor;
+export function copyIntegers(cursor: JsonCursor): number {
+  return copyNumbers(cursor, false);
+}
+
+/** `[0.5,1,-1e-7]`: every number comes out with a fraction or an exponent. How many there are, or FAILED. */
+export function copyFloats(cursor: JsonCursor): number {
+  return copyNumbers(cursor, true);
+}
+
+/**
+ * Sees every token and logprob of every group, hence its shape: one pass that only looks at the bytes, makes
+ * no calls for numbers in their usual spelling, and copies what lies between the others in one go.
+ */
+function copyNumbers(cursor: JsonCursor, asFloat: boolean): number {
+  if (!cursor.copyByte(OPEN_LIST)) return FAILED;
+  if (cursor.copyByte(CLOSE_LIST)) return 0;
+  const { input, out } = cursor;
+  cursor.peek();
   let { at } = cursor;
-  // Integers never come out longer than they went in: one reservation is enough.
-  const out = cursor.out.reserve(input.length - at);
-  let to = cursor.out.length;
-  for (;;) {
+  let copiedTo = at;
+  let hasSpace = false;
+  for (let count = 1; ; count++) {
+    const start = at;
     let byte = input[at] ?? END;
-    const negative = byte === MINUS;
-    if (negative) byte = input[++at] ?? END;
-    const start = to;
-    if (byte === ZERO) {
-      out[to++] = ZERO;
-      byte = input[++at] ?? END;
-    } else {
-      if (negative) out[to++] = MINUS;
-      while (byte >= ZERO && byte <= NINE) {
-        out[to++] = byte;
-        byte = input[++at] ?? END;
-      }
-      if (to - start < (negative ? 2 : 1)) return false;
-    }
-    if (byte === DOT) {
-      const fraction = at + 1;
+    if (byte === MINUS) byte = input[++at] ?? END;
+    const wholeStart = at;
+    while (byte >= ZERO && byte <= NINE) byte = input[++at] ?? END;
+    const wholeDigits = at - wholeStart;
+    const mayBeKept = wholeDigits > 0 && wholeDigits <= EXACT_DIGITS && input[wholeStart] !== ZERO;
+
+    let isKept = false;
+    if (byte === DOT && asFloat) {
+      const fractionStart = at + 1;
       do byte = input[++at] ?? END;
-      while (byte === ZERO);
-      if (at === fraction || to - start > EXACT_DIGITS) return false;
+      while (byte >= ZERO && byte <= NINE);
+      const digits = wholeDigits + at - fractionStart;
+      const isExact = digits <= MOST_DIGITS_KEPT && (input[at - 1] !== ZERO || at - fractionStart === 1);
+      const isSmall = wholeDigits === 1 && input[wholeStart] === ZERO && input[fractionStart] !== ZERO;
+      isKept = at > fractionStart && isExact && (mayBeKept || isSmall) && !isExponent(byte);
+    } else if (!asFloat) {
+      // Text, so that an integer of any length stays exact.
+      const isZero = wholeDigits === 1 && start === wholeStart;
+      isKept = (mayBeKept || isZero) && byte !== DOT && !isExponent(byte);
+      if (start !== wholeStart && input[wholeStart] !== ZERO) cursor.sawNegative = true;
+    } else if (mayBeKept && !isExponent(byte)) {
+      out.copyText(input, copiedTo, at, hasSpace);
+      out.byte(DOT);
+      out.byte(ZERO);
+      copiedTo = at;
+      isKept = true;
     }
-    while (byte <= SPACE && isWhitespace(byte)) byte = input[++at] ?? END;
-    if (byte !== COMMA && byte !== CLOSE_LIST) return false;
-    out[to++] = byte;
+    if (!isKept) {
+      out.copyText(input, copiedTo, start, hasSpace);
+      cursor.at = start;
+      if (!(asFloat ? copyNumber(cursor, true) : copyInteger(cursor))) return FAILED;
+      at = cursor.at;
+      copiedTo = at;
+      byte = input[at] ?? END;
+    }
+
+    while (byte <= SPACE && isWhitespace(byte)) {
+      hasSpace = true;
+      byte = input[++at] ?? END;
+    }
     at++;
-    if (byte === CLOSE_LIST) break;
-    while ((input[at] ?? END) <= SPACE && isWhitespace(input[at] ?? END)) at++;
+    if (byte === CLOSE_LIST) {
+      out.copyText(input, copiedTo, at, hasSpace);
+      cursor.at = at;
+      return count;
+    }
+    if (byte !== COMMA) return FAILED;
+    while ((input[at] ?? END) <= SPACE && isWhitespace(input[at] ?? END)) {
+      hasSpace = true;
+      at++;
+    }
+  }
+}
+
+function isExponent(byte: number): boolean {
+  return byte === LOWER_E || byte === UPPER_E;
+}
+
+/** One integer, or float without a fraction, which starts right here. */
+function copyInteger(cursor: JsonCursor): boolean {
+  const { input, out, at: start } = cursor;
+  const wholeStart = input[start] === MINUS ? start + 1 : start;
+  let at = skipDigits(input, wholeStart);
+  const wholeDigits = at - wholeStart;
+  const isZero = input[wholeStart] === ZERO;
+  if (wholeDigits === 0 || (isZero && wholeDigits > 1)) return false;
+  out.copy(input, isZero ? wholeStart : start, at);
+  if (input[at] === DOT) {
+    const fractionStart = ++at;
+    while (input[at] === ZERO) at++;
+    if (at === fractionStart || wholeDigits > EXACT_DIGITS) return false;
   }
   cursor.at = at;
-  cursor.out.length = to;
   return true;
-}
-
-/** `[0.5,1,-1e-7]`: every number comes out with a fraction or an exponent. */
-export function copyFloats(cursor: JsonCursor): boolean {
-  return cursor.copyList(copyFloatItem) !== FAILED;
-}
-
-function copyFloatItem(cursor: JsonCursor): boolean {
-  cursor.peek();
-  return copyNumber(cursor, true);
 }
 
 /** One number, which starts right here; with `asFloat` an integer comes out as a float. */

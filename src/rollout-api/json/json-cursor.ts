@@ -25,6 +25,8 @@ const SCRATCH_KEPT_BYTES = 64 * 1024 * 1024;
 export class JsonCursor {
   input: Buffer = Buffer.alloc(0);
   at = 0;
+  /** Set when copyIntegers meets a number below zero; whoever wants to know clears it before. */
+  sawNegative = false;
   readonly out = new ByteWriter();
 
   begin(input: Buffer): void {
