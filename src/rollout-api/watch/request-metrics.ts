@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-/** Why a request was refused; the routes that take groups are the ones that matter. */
+/** Why a request was refused. */
 const REASONS: Readonly<Record<number, string>> = {
   400: "unreadable",
   401: "unauthorized",
@@ -22,8 +22,6 @@ export type FinishedRequest = {
   route: string;
   status: number;
   seconds: number;
-  /** Why it was refused, where the status does not say it well enough. */
-  refusal?: string | undefined;
 };
 
 export class RequestMetrics {
@@ -47,10 +45,10 @@ export class RequestMetrics {
   }
 
   /** Returns why the request was refused; undefined = it wasn't. */
-  add({ method, route, status, seconds, refusal }: FinishedRequest): string | undefined {
+  add({ method, route, status, seconds }: FinishedRequest): string | undefined {
     this.#latency.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, seconds);
     if (status < 400) return undefined;
-    const reason = refusal ?? REASONS[status] ?? "other";
+    const reason = REASONS[status] ?? "other";
     this.#rejects.inc({ route, reason });
     return reason;
   }

@@ -60,6 +60,7 @@ export class RunMetrics implements RunObserver {
   readonly #age: Histogram<"run">;
   readonly #staleness: Histogram<"run" | "since">;
   readonly #settled: Counter<"run" | "outcome">;
+  readonly #refused: Counter<"run" | "reason">;
 
   constructor({ registry }: { registry: Registry }) {
     const registers = [registry];
@@ -118,6 +119,10 @@ export class RunMetrics implements RunObserver {
       ),
       labelNames: ["run", "outcome"],
     });
+    this.#refused = new Counter({
+      ...byRun("groups_refused_total", "Valid groups that were not stored: queue_full, or unpackable"),
+      labelNames: ["run", "reason"],
+    });
   }
 
   observe(run: string, event: RunEvent): void {
@@ -133,6 +138,9 @@ export class RunMetrics implements RunObserver {
         return;
       case "lease-settled":
         this.#settled.inc({ run: label, outcome: event.known ? event.how : "refused" });
+        return;
+      case "groups-refused":
+        this.#refused.inc({ run: label, reason: event.reason }, event.groups);
         return;
       default:
     }

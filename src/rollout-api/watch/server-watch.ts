@@ -82,9 +82,21 @@ export class ServerWatch implements Disposable {
     return this.#registry.metrics();
   }
 
+  /** Why the stores can't be used now; undefined = they can. */
+  async problem(): Promise<string | undefined> {
+    try {
+      for (const run of this.stores.names()) await (await this.stores.run(run)).overview();
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
   requestFinished(request: FinishedRequest): void {
     const reason = this.#requestMetrics.add(request);
-    if (reason !== undefined) this.#log?.refused({ route: request.route, reason, status: request.status });
+    // What a store refused is in the log already, with more to say.
+    if (reason === undefined || reason === "queue_full") return;
+    this.#log?.refused({ route: request.route, reason, status: request.status });
   }
 
   [Symbol.dispose](): void {

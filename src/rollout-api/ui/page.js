@@ -1,0 +1,179 @@
+/** The page: follows one run and draws what comes. */
+import { drawHistogram, drawTimeChart } from "./charts.js";
+import { forgetExamples, showExamples } from "./examples.js";
+import { followRun } from "./feed.js";
+import { element, formatBytes, formatClock, formatCount, formatDuration, formatScore } from "./format.js";
+
+const TOKEN_KEY = "lachesis-token";
+const MOST_POINTS = 1600;
+const byId = (id) => document.getElementById(id);
+
+/** What is known of the run; every message replaces some of it. */
+let view = {};
+let following = new AbortController();
+
+function follow() {
+  following.abort();
+  following = new AbortController();
+  view = {};
+  const run = new URLSearchParams(location.hash.slice(1)).get("run") || "default";
+  forgetExamples();
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  void followRun({
+    run,
+    token,
+    signal: following.signal,
+    onState: (state) => showState(state, token !== null),
+    onView: (changes) => {
+      const series = changes.point ? thinned([...(view.series ?? []), changes.point]) : undefined;
+      view = { ...view, ...(series && { series }), ...changes };
+      showRuns(view.runs ?? [], run);
+      requestAnimationFrame(show);
+    },
+  });
+}
+
+/** A page that stays open gets a point every second: the older ones stand wider apart. */
+function thinned(points) {
+  if (points.length <= MOST_POINTS) return points;
+  return points.filter((_, index) => index % 2 === 0 || index > points.length - MOST_POINTS / 4);
+}
+
+function showState(state, hadToken) {
+  const refused = state === "refused";
+  byId("connection").dataset.state = state;
+  byId("connection").textContent = refused ? "no access" : state;
+  byId("access").hidden = !refused;
+  byId("main").hidden = refused;
+  if (!refused) return;
+  byId("access-reason").textContent = hadToken
+    ? "This token may not see the server's data. Enter another:"
+    : "This server wants a token.";
+  byId("token").focus();
+}
+
+function showRuns(names, current) {
+  const select = byId("run");
+  const known = names.includes(current) ? names : [current, ...names];
+  if ([...select.options].map(({ value }) => value).join("\n") !== known.join("\n")) {
+    select.replaceChildren(...known.map((name) => new Option(name, name, false, name === current)));
+  }
+  select.value = current;
+}
+
+function show() {
+  const { overview, series = [], scores = null, batches = [], examples = [] } = view;
+  showNotice(overview);
+  if (overview === undefined) return;
+  showTiles(overview, batches);
+  const queue = series.map(([time, queued]) => [time, queued]);
+  const step = series.map(([time, , value]) => [time, value]);
+  const read = (unit) => (time, value) => `${formatClock(time)}  ${formatCount(value)} ${unit}`;
+  drawTimeChart(byId("queue-chart"), queue, { filled: true, stepped: false, readAt: read("groups") });
+  drawTimeChart(byId("step-chart"), step, { filled: false, stepped: true, readAt: read("steps") });
+  drawHistogram(byId("score-chart"), scores);
+  byId("score-summary").textContent =
+    scores === null ? "" : `mean ${formatScore(scores.mean)} of ${formatCount(scores.count)}`;
+  showEnvs(overview);
+  showBatches(batches);
+  showExamples(examples);
+}
+
+function showNotice({ registered, started, envs } = { registered: false }) {
+  const text = !registered
+    ? "No trainer has registered yet: groups are kept until one does."
+    : !started
+      ? "A trainer has registered and has not asked for a batch yet: environments wait for that."
+      : envs.length === 0
+        ? "No environment has joined yet."
+        : "";
+  byId("notice").textContent = text;
+  byId("notice").hidden = text === "";
+}
+
+function showTiles(overview, batches) {
+  const { totals } = overview;
+  const waiting =
+    overview.oldestQueuedMs === null ? "" : ` · oldest ${formatDuration(overview.oldestQueuedMs)}`;
+  const last = batches.at(-1);
+  const perBatch = overview.batchSize < 0 ? "" : `${formatCount(overview.batchSize)} sequences a batch`;
+  const tiles = [
+    ["Step", formatCount(overview.currentStep), perBatch],
+    [
+      "Queue",
+      `${formatCount(overview.queuedGroups)}`,
+      `groups · ${formatBytes(overview.queuedBytes)}${waiting}`,
+    ],
+    ["Received", formatCount(totals.groupsIn), `groups · ${formatCount(totals.sequencesIn)} sequences`],
+    ["Taken", formatCount(totals.batchesOut), `batches · ${formatCount(totals.groupsOut)} groups`],
+    [
+      "On the way",
+      formatCount(overview.openLeases),
+      `leased · ${formatCount(overview.waitingBatches)} formed`,
+    ],
+    [
+      "Staleness",
+      last === undefined ? "–" : formatCount(last.staleness),
+      last === undefined ? "no batch yet" : `steps · last batch, ${formatDuration(last.ageMs)} old`,
+    ],
+  ];
+  byId("tiles").replaceChildren(
+    ...tiles.map(([name, value, more]) =>
+      element("div", "", element("dt", "", name), element("dd", "value", value), element("dd", "more", more)),
+    ),
+  );
+}
+
+function showEnvs({ time, envs }) {
+  const rows = envs.map((env) => {
+    const state = !env.connected ? "left" : env.stale ? "stale" : "connected";
+    return [
+      element("td", "name", env.wandbName),
+      element("td", `state-${state}`, state),
+      element("td", "", String(Number(env.weight.toPrecision(3)))),
+      element("td", "", formatCount(env.groupSize)),
+      element("td", "", formatCount(env.groupsIn)),
+      element("td", "", formatCount(env.queuedGroups)),
+      element("td", "", `${formatDuration(Math.max(0, time - env.lastSeenAt))} ago`),
+    ];
+  });
+  const head = ["name", "state", "weight", "size", "received", "queued", "last seen"];
+  fillTable(byId("envs"), head, rows, "none has joined");
+}
+
+function showBatches(batches) {
+  const rows = batches
+    .toReversed()
+    .map((batch) => [
+      element("td", "", formatClock(batch.time)),
+      element("td", "", formatCount(batch.step)),
+      element("td", "", formatCount(batch.groups)),
+      element("td", "", formatCount(batch.sequences)),
+      element("td", "", formatScore(batch.meanScore)),
+      element("td", "", formatDuration(batch.ageMs)),
+      element("td", "", formatCount(batch.staleness)),
+    ]);
+  const head = ["served", "step", "groups", "sequences", "score", "age", "stale"];
+  fillTable(byId("batches"), head, rows, "none yet");
+}
+
+function fillTable(table, head, rows, empty) {
+  const none = element("td", "empty", empty);
+  none.colSpan = head.length;
+  table.replaceChildren(
+    element("thead", "", element("tr", "", ...head.map((name) => element("th", "", name)))),
+    element("tbody", "", ...(rows.length > 0 ? rows : [[none]]).map((cells) => element("tr", "", ...cells))),
+  );
+}
+
+byId("run").addEventListener("change", () => {
+  location.hash = `run=${encodeURIComponent(byId("run").value)}`;
+});
+byId("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN_KEY, byId("token").value.trim());
+  follow();
+});
+addEventListener("hashchange", follow);
+addEventListener("resize", show);
+follow();
