@@ -3,6 +3,7 @@
  * runs out. Expiry needs no timer: whoever looks passes the time, and what has run out by then is back.
  */
 import type { GroupRecord } from "./group-queue.ts";
+import { type NumberedName, RecentNames } from "./recent-names.ts";
 
 export type Batch<Group> = {
   /** Unique in the run, growing in the order of forming. */
@@ -21,6 +22,15 @@ export type Lease<Group> = {
 
 export type Settlement = "taken" | "returned";
 
+export type EndedLease<Group> = { lease: Lease<Group>; settlement: NumberedName<Settlement> };
+
+export type ShelfContent<Group> = {
+  /** Waiting or leased, in the order of forming. */
+  batches: readonly Batch<Group>[];
+  leases: readonly Lease<Group>[];
+  settlements: readonly NumberedName<Settlement>[];
+};
+
 /** How many settled leases a run remembers, so that a repeated settlement gets its answer again. */
 export const REMEMBERED_SETTLEMENTS = 1000;
 
@@ -28,7 +38,7 @@ export class BatchShelf<Group extends GroupRecord> {
   /** Oldest first. */
   #waiting: Batch<Group>[] = [];
   readonly #leases = new Map<string, Lease<Group>>();
-  readonly #settled = new Map<string, Settlement>();
+  #settled = new RecentNames<Settlement>(REMEMBERED_SETTLEMENTS);
 
   get waiting(): number {
     return this.#waiting.length;
@@ -54,18 +64,18 @@ export class BatchShelf<Group extends GroupRecord> {
     return lease;
   }
 
-  /** The batch of an open lease that this ends; "repeated" = it was settled so before; null = no such lease. */
-  settle(leaseId: string, how: Settlement): Batch<Group> | "repeated" | null {
+  /** How this lease was settled; undefined = it was not, or long ago. */
+  settlementOf(leaseId: string): Settlement | undefined {
+    return this.#settled.get(leaseId);
+  }
+
+  /** Ends an open lease; null = there is none of this id. */
+  settle(leaseId: string, how: Settlement): EndedLease<Group> | null {
     const lease = this.#leases.get(leaseId);
-    if (lease === undefined) return this.#settled.get(leaseId) === how ? "repeated" : null;
+    if (lease === undefined) return null;
     this.#leases.delete(leaseId);
-    this.#settled.set(leaseId, how);
-    for (const oldest of this.#settled.keys()) {
-      if (this.#settled.size <= REMEMBERED_SETTLEMENTS) break;
-      this.#settled.delete(oldest);
-    }
     if (how === "returned") this.#putBack(lease.batch);
-    return lease.batch;
+    return { lease, settlement: this.#settled.add(leaseId, how) };
   }
 
   /** Puts batches of leases that have run out back; returns these leases. */
@@ -80,10 +90,18 @@ export class BatchShelf<Group extends GroupRecord> {
     return expired;
   }
 
+  /** Puts what was stored earlier where it was; batches in the order of forming. */
+  restore({ batches, leases, settlements }: ShelfContent<Group>): void {
+    const leased = new Set(leases.map(({ batch }) => batch.id));
+    this.add(batches.filter(({ id }) => !leased.has(id)));
+    for (const lease of leases) this.#leases.set(lease.leaseId, lease);
+    this.#settled.restore(settlements);
+  }
+
   clear(): void {
     this.#waiting = [];
     this.#leases.clear();
-    this.#settled.clear();
+    this.#settled = new RecentNames(REMEMBERED_SETTLEMENTS);
   }
 
   /** In the order of forming: a batch that was out is older than those that wait. */

@@ -1,109 +1,109 @@
 /**
- * Which groups make a batch. A batch holds exactly `batchSize` sequences, and groups are never split; so
- * sizes must add up. Three pure functions, in the ways of the original down to the choice among equals:
+ * Which groups make a batch, in the original's way. A batch holds exactly `batchSize` sequences, and groups
+ * are never split; so sizes must add up. Only full packs may enter: groups of one size that together hold as
+ * many sequences as the largest group does, so that a small group never leaves without the others that even
+ * it out. Two functions that change nothing and come to the original's decision down to the choice among
+ * equals, looking at no more groups than they take and at what stands between them:
  *
- * - `findGroupsSummingTo`: an environment's odd-sized groups that together make one group of the due size;
  * - `formBatch`: the next batch from a queue of mixed sizes;
  * - `formBatchWithMinimums`: the same while giving some environments their promised share.
  */
+import type { GroupLane, GroupQueue, GroupRecord } from "./group-queue.ts";
 
-export type SizedGroup = { sequences: number };
-export type QueueGroup = SizedGroup & { envId: number | null };
-
-/**
- * Indexes (ascending) of groups whose sizes add up to `target`; empty = there are none. Oldest first where
- * taking whatever fits leads there, otherwise the combination that has the newest groups in it.
- */
-export function findGroupsSummingTo(target: number, sizes: readonly number[]): number[] {
-  return takeWhatFits(target, sizes) ?? findSubset(target, sizes) ?? [];
-}
-
-function takeWhatFits(target: number, sizes: readonly number[]): number[] | undefined {
-  const taken: number[] = [];
-  let sum = 0;
-  for (const [index, size] of sizes.entries()) {
-    if (sum + size > target) continue;
-    taken.push(index);
-    sum += size;
-    if (sum === target) return taken;
-  }
-  return undefined;
-}
-
-/** Subset sum: `reachable[i]` has every sum up to the target that the first i groups can make. */
-function findSubset(target: number, sizes: readonly number[]): number[] | undefined {
-  const reachable = [new Set([0])];
-  for (const size of sizes) {
-    const before = reachable.at(-1) ?? new Set<number>();
-    const after = new Set(before);
-    for (const sum of before) if (sum + size <= target) after.add(sum + size);
-    reachable.push(after);
-  }
-  if (reachable.at(-1)?.has(target) !== true) return undefined;
-
-  const taken: number[] = [];
-  let left = target;
-  for (let index = sizes.length - 1; index >= 0; index--) {
-    const rest = left - (sizes[index] ?? 0);
-    if (rest < 0 || reachable[index]?.has(rest) !== true) continue;
-    taken.push(index);
-    left = rest;
-  }
-  return taken.reverse();
-}
-
-/**
- * Gathers groups of one size until they hold as many sequences as the largest group does; only such full
- * packs may enter a batch, so that a small group never leaves without the others that even it out.
- */
-class Packs<Group extends SizedGroup> {
-  readonly #packSize: number;
-  readonly #pendingBySize = new Map<number, Group[]>();
-
-  constructor(packSize: number) {
-    this.#packSize = packSize;
-  }
-
-  /** The pack that this group completes; empty = it waits. */
-  add(group: Group): readonly Group[] {
-    const pending = this.#pendingBySize.get(group.sequences) ?? [];
-    pending.push(group);
-    const isFull = pending.length * group.sequences === this.#packSize;
-    this.#pendingBySize.set(group.sequences, isFull ? [] : pending);
-    return isFull ? pending : [];
-  }
-}
-
-export type FormOptions<Group> = {
-  /** Waiting groups, oldest first. */
-  queue: Iterable<Group>;
-  /** Sequences in the largest waiting group. */
+export type FormOptions<Group extends GroupRecord> = {
+  /** Every group in it has a position. */
+  queue: GroupQueue<Group>;
+  /** Sequences in the largest waiting group; larger ones take no part. */
   largestGroup: number;
   /** Sequences in a batch; at least 1. */
   batchSize: number;
 };
 
-/**
- * The groups of the next batch, pack by pack; null = none can be formed now. Reads the queue no further than
- * the batch needs.
- */
-export function formBatch<Group extends SizedGroup>({
+/** A lane that is read from the front up to a limit; what is read stays in it. */
+class LaneReader<Group extends GroupRecord> {
+  readonly envId: number | null;
+  readonly sequences: number;
+  readonly #lane: GroupLane<Group>;
+  /** How many groups may be read. */
+  readonly limit: number;
+  #next = 0;
+
+  constructor(lane: GroupLane<Group>, limit: number) {
+    this.envId = lane.envId;
+    this.sequences = lane.sequences;
+    this.#lane = lane;
+    this.limit = limit;
+  }
+
+  /** The group that `read` gives; `ahead` looks at later ones. undefined = past the limit. */
+  peek(ahead = 0): Group | undefined {
+    const index = this.#next + ahead;
+    return index < this.limit ? this.#lane.groups.at(index) : undefined;
+  }
+
+  read(): Group | undefined {
+    const group = this.peek();
+    if (group !== undefined) this.#next++;
+    return group;
+  }
+}
+
+/** How many of `count` groups of this size stand in full packs. */
+function countInPacks(count: number, size: number, packSize: number): number {
+  if (size === 0 || packSize % size !== 0) return 0;
+  const perPack = packSize / size;
+  return Math.floor(count / perPack) * perPack;
+}
+
+/** The reader whose group (`ahead` of it) entered the queue first. */
+function oldest<Reader extends LaneReader<GroupRecord>>(
+  readers: Iterable<Reader>,
+  ahead: (reader: Reader) => number = () => 0,
+): Reader | undefined {
+  let found: Reader | undefined;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const reader of readers) {
+    const position = reader.peek(ahead(reader))?.position ?? Number.POSITIVE_INFINITY;
+    if (position >= lowest) continue;
+    lowest = position;
+    found = reader;
+  }
+  return found;
+}
+
+/** The groups of the next batch, pack by pack in the order in which packs fill up; null = none can be formed. */
+export function formBatch<Group extends GroupRecord>({
   queue,
   largestGroup,
   batchSize,
 }: FormOptions<Group>): Group[] | null {
-  const packs = new Packs<Group>(largestGroup);
+  const readers = queue.lanes().map((lane) => new LaneReader(lane, lane.groups.size));
+  const leftInPacks = new Map(
+    readers.map(({ sequences }) => {
+      const count = countInPacks(queue.sizes.count(sequences), sequences, largestGroup);
+      return [sequences, count];
+    }),
+  );
+  const pendingBySize = new Map<number, Group[]>();
   const taken: Group[] = [];
-  let sequences = 0;
-  for (const group of queue) {
-    for (const member of packs.add(group)) {
+  let total = 0;
+  for (;;) {
+    const reader = oldest(readers.filter(({ sequences }) => (leftInPacks.get(sequences) ?? 0) > 0));
+    const group = reader?.read();
+    if (group === undefined) return null;
+    const { sequences } = group;
+    leftInPacks.set(sequences, (leftInPacks.get(sequences) ?? 0) - 1);
+    const pack = pendingBySize.get(sequences) ?? [];
+    pack.push(group);
+    const isFull = pack.length * sequences === largestGroup;
+    pendingBySize.set(sequences, isFull ? [] : pack);
+    for (const member of isFull ? pack : []) {
       taken.push(member);
-      sequences += member.sequences;
-      if (sequences === batchSize) return taken;
-      if (sequences > batchSize) return null;
+      total += sequences;
+      if (total === batchSize) return taken;
+      if (total > batchSize) return null;
     }
   }
-  return null;
 }
 
 /** An environment's share of every batch, 0..1. */
@@ -112,75 +112,76 @@ export type Minimum = { envId: number; share: number };
 /**
  * The groups of the next batch when environments have minimum shares (of connected environments, in order of
  * registration); null = none can be formed now, also when an environment with a share has nothing to give.
- * Groups without an environment take no part. Reads the whole queue.
+ * First what each environment must give, in the order in which its packs fill up; then what fits, oldest
+ * first. Groups without an environment take part only if `withUnowned`.
  */
-export function formBatchWithMinimums<Group extends QueueGroup>({
+export function formBatchWithMinimums<Group extends GroupRecord>({
   queue,
   largestGroup,
   batchSize,
   minimums,
-}: FormOptions<Group> & { minimums: readonly Minimum[] }): Group[] | null {
+  withUnowned = false,
+}: FormOptions<Group> & { minimums: readonly Minimum[]; withUnowned?: boolean }): Group[] | null {
   if (minimums.length === 0) return formBatch({ queue, largestGroup, batchSize });
-  const groups = [...queue].filter(({ envId }) => envId !== null);
-  const packableByEnv = packPerEnv(groups, largestGroup);
-  const needs = sequencesNeeded(minimums, packableByEnv, batchSize);
+  const readers = queue
+    .lanes()
+    .filter(({ envId }) => withUnowned || envId !== null)
+    .map((lane) => new LaneReader(lane, countInPacks(lane.groups.size, lane.sequences, largestGroup)))
+    .filter(({ limit }) => limit > 0);
+  const needs = sequencesNeeded(minimums, readers, batchSize);
   if (needs === null) return null;
 
-  const taken = new Set<Group>();
-  let sequences = 0;
+  const taken: Group[] = [];
+  let room = batchSize;
+  const take = (group: Group | undefined) => {
+    if (group === undefined) return;
+    taken.push(group);
+    room -= group.sequences;
+  };
   for (const { envId, needed } of needs) {
-    let given = 0;
-    for (const group of packableByEnv.get(envId) ?? []) {
-      if (given >= needed) break;
-      if (sequences + group.sequences > batchSize) continue;
-      taken.add(group);
-      given += group.sequences;
-      sequences += group.sequences;
+    const own = readers.filter((reader) => reader.envId === envId);
+    for (let given = 0; given < needed; ) {
+      const fitting = own.filter(({ sequences }) => sequences <= room);
+      const reader = oldest(fitting, ({ sequences }) => largestGroup / sequences - 1);
+      if (reader === undefined) break;
+      for (let left = largestGroup; left > 0 && given < needed; left -= reader.sequences) {
+        if (reader.sequences > room) break;
+        take(reader.read());
+        given += reader.sequences;
+      }
     }
   }
-  const packable = new Set([...packableByEnv.values()].flat());
-  for (const group of groups) {
-    if (sequences === batchSize) break;
-    if (!packable.has(group) || taken.has(group) || sequences + group.sequences > batchSize) continue;
-    taken.add(group);
-    sequences += group.sequences;
+  while (room > 0) {
+    const reader = oldest(readers.filter(({ sequences }) => sequences <= room));
+    if (reader === undefined) return null;
+    take(reader.read());
   }
-  return sequences === batchSize ? [...taken] : null;
+  return taken;
 }
 
-function packPerEnv<Group extends QueueGroup>(
-  groups: readonly Group[],
-  packSize: number,
-): Map<number | null, Group[]> {
-  const packsByEnv = new Map<number | null, Packs<Group>>();
-  const packableByEnv = new Map<number | null, Group[]>();
-  for (const group of groups) {
-    const packs = packsByEnv.get(group.envId) ?? new Packs<Group>(packSize);
-    packsByEnv.set(group.envId, packs);
-    const packable = packableByEnv.get(group.envId) ?? [];
-    packableByEnv.set(group.envId, packable);
-    packable.push(...packs.add(group));
-  }
-  return packableByEnv;
-}
+export type Need = { envId: number; needed: number };
 
-type Need = { envId: number; needed: number };
+/** What each environment must give by its share; none where that rounds to nothing. */
+export function sharesInSequences(minimums: readonly Minimum[], batchSize: number): Need[] {
+  return minimums
+    .map(({ envId, share }) => ({ envId, needed: Math.floor(batchSize * share) }))
+    .filter(({ needed }) => needed > 0);
+}
 
 /** What each environment must give, scaled down where the shares exceed the batch; null = one can't. */
 function sequencesNeeded(
   minimums: readonly Minimum[],
-  packableByEnv: ReadonlyMap<number | null, readonly SizedGroup[]>,
+  readers: readonly LaneReader<GroupRecord>[],
   batchSize: number,
 ): Need[] | null {
-  const needs = minimums
-    .map(({ envId, share }) => ({ envId, needed: Math.floor(batchSize * share) }))
-    .filter(({ needed }) => needed > 0);
-  if (needs.some(({ envId }) => !packableByEnv.get(envId)?.length)) return null;
+  const needs = sharesInSequences(minimums, batchSize);
+  const sizesOf = (envId: number) =>
+    readers.filter((reader) => reader.envId === envId).map(({ sequences }) => sequences);
+  if (needs.some(({ envId }) => sizesOf(envId).length === 0)) return null;
   const total = needs.reduce((sum, { needed }) => sum + needed, 0);
   if (total <= batchSize) return needs;
-  return needs.map(({ envId, needed }) => {
-    const sizes = (packableByEnv.get(envId) ?? []).map(({ sequences }) => sequences);
-    const smallest = sizes.reduce((least, size) => Math.min(least, size), Number.POSITIVE_INFINITY);
-    return { envId, needed: Math.max(smallest, Math.floor((needed * batchSize) / total)) };
-  });
+  return needs.map(({ envId, needed }) => ({
+    envId,
+    needed: Math.max(Math.min(...sizesOf(envId)), Math.floor((needed * batchSize) / total)),
+  }));
 }

@@ -1,8 +1,10 @@
 /**
- * The groups that wait for a batch, oldest first, with counts over all and per environment. Taking groups
- * out costs what is taken, not what is waiting.
+ * Groups that wait, with counts over all and per environment. They stand in lanes, one per environment and
+ * size; within a lane they leave from its ends only. So a batch costs what it takes and the number of lanes,
+ * not what is waiting.
  */
 import { GroupSizes } from "./group-sizes.ts";
+import { Lane } from "./lane.ts";
 
 /** A stored group as queue and batcher know it. Stores may add where its body is. */
 export type GroupRecord = {
@@ -16,43 +18,81 @@ export type GroupRecord = {
   arrivedAt: number;
   /** The trainer's step when it came (see BatchAnswer). */
   arrivedStep: number;
+  /** Place in the queue's order; null = it has not entered the queue. */
+  position: number | null;
+};
+
+export type GroupLane<Group> = {
+  envId: number | null;
+  /** Sequences of each group in this lane. */
+  sequences: number;
+  /** Oldest first. */
+  groups: Lane<Group>;
 };
 
 export class GroupQueue<Group extends GroupRecord> {
-  readonly #groups = new Map<number, Group>();
+  readonly #lanes = new Map<number | null, Map<number, GroupLane<Group>>>();
   readonly #sizes = new GroupSizes();
   readonly #sizesByEnv = new Map<number | null, GroupSizes>();
+  #bytes = 0;
 
   /** Counts over the whole queue. */
-  get sizes(): Readonly<GroupSizes> {
+  get sizes(): GroupSizes {
     return this.#sizes;
   }
 
   /** Counts per environment that has groups here; null = groups of no environment. */
-  get sizesByEnv(): ReadonlyMap<number | null, Readonly<GroupSizes>> {
+  get sizesByEnv(): ReadonlyMap<number | null, GroupSizes> {
     return this.#sizesByEnv;
   }
 
-  [Symbol.iterator](): Iterator<Group> {
-    return this.#groups.values();
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The lanes that have groups in them. */
+  lanes(): GroupLane<Group>[] {
+    return [...this.#lanes.values()].flatMap((lanes) => [...lanes.values()]);
+  }
+
+  lanesOf(envId: number | null): GroupLane<Group>[] {
+    return [...(this.#lanes.get(envId)?.values() ?? [])];
   }
 
   push(group: Group): void {
-    this.#groups.set(group.id, group);
-    this.#sizes.add(group.sequences);
-    const ownSizes = this.#sizesByEnv.get(group.envId) ?? new GroupSizes();
-    this.#sizesByEnv.set(group.envId, ownSizes);
-    ownSizes.add(group.sequences);
+    const { envId, sequences, bytes } = group;
+    const lanes = this.#lanes.get(envId) ?? new Map<number, GroupLane<Group>>();
+    this.#lanes.set(envId, lanes);
+    const lane = lanes.get(sequences) ?? { envId, sequences, groups: new Lane<Group>() };
+    lanes.set(sequences, lane);
+    lane.groups.push(group);
+    this.#bytes += bytes;
+    this.#sizes.add(sequences);
+    const ownSizes = this.#sizesByEnv.get(envId) ?? new GroupSizes();
+    this.#sizesByEnv.set(envId, ownSizes);
+    ownSizes.add(sequences);
   }
 
-  /** Takes these groups out, wherever they stand. */
-  remove(groups: readonly Group[]): void {
-    for (const group of groups) {
-      if (!this.#groups.delete(group.id)) continue;
-      this.#sizes.remove(group.sequences);
-      const ownSizes = this.#sizesByEnv.get(group.envId);
-      ownSizes?.remove(group.sequences);
-      if (ownSizes?.groups === 0) this.#sizesByEnv.delete(group.envId);
-    }
+  /** Takes out a group that stands at an end of its lane; false = it does not. */
+  remove(group: Group): boolean {
+    const { envId, sequences, bytes } = group;
+    const groups = this.#lanes.get(envId)?.get(sequences)?.groups;
+    if (groups === undefined) return false;
+    if (groups.at(0) === group) groups.shift();
+    else if (groups.at(groups.size - 1) === group) groups.pop();
+    else return false;
+    this.#bytes -= bytes;
+    this.#sizes.remove(sequences);
+    this.#sizesByEnv.get(envId)?.remove(sequences);
+    if (groups.size === 0) this.#dropLane(envId, sequences);
+    return true;
+  }
+
+  #dropLane(envId: number | null, sequences: number): void {
+    const lanes = this.#lanes.get(envId);
+    lanes?.delete(sequences);
+    if (lanes?.size !== 0) return;
+    this.#lanes.delete(envId);
+    this.#sizesByEnv.delete(envId);
   }
 }

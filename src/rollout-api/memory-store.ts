@@ -17,10 +17,15 @@ type HeldGroup = GroupRecord & { body: Buffer };
 
 export class MemoryStore implements GroupStore {
   readonly #state: RunState<HeldGroup>;
+  #nextGroupId = 0;
   #latestExample: Buffer | null = null;
 
   constructor(options: Partial<StoreOptions> = {}) {
-    this.#state = new RunState({ ...defaultStoreOptions, ...options });
+    this.#state = new RunState({
+      ...defaultStoreOptions,
+      ...options,
+      nextGroupId: () => this.#nextGroupId++,
+    });
   }
 
   async register(registration: Registration) {

@@ -57,6 +57,11 @@ export class RunEnvs {
     }));
   }
 
+  /** Those that joined earlier, in order of their ids; they count as seen now. */
+  restore(records: readonly Omit<EnvRecord, "lastSeenAt">[], now: number): void {
+    this.#records = records.map((record) => ({ ...record, lastSeenAt: now }));
+  }
+
   clear(): void {
     this.#records = [];
   }

@@ -1,14 +1,13 @@
 /**
  * One run's state machine: who registered and joined, which groups wait where, which batches are formed and
  * leased. Synchronous and in memory. It never looks into a group: a store decides where bodies live and what
- * is durable.
+ * is durable, and hears of every change through a journal.
  */
 import { randomUUID } from "node:crypto";
 import { BatchShelf, type Lease, type Settlement } from "./batch-shelf.ts";
-import { findGroupsSummingTo, formBatch, formBatchWithMinimums } from "./batcher.ts";
 import { computeEnvStatus } from "./env-status.ts";
 import type { EncodedGroup } from "./group-fields.ts";
-import { GroupQueue, type GroupRecord } from "./group-queue.ts";
+import type { GroupRecord } from "./group-queue.ts";
 import type {
   DisconnectAnswer,
   EnvRequest,
@@ -20,9 +19,13 @@ import type {
   RunTotals,
   SubmitAnswer,
 } from "./group-store.ts";
-import { KnownGroups } from "./known-groups.ts";
+import { RecentNames } from "./recent-names.ts";
 import { RunEnvs } from "./run-envs.ts";
+import { type RunJournal, type RunRow, type RunSnapshot, silentJournal } from "./run-journal.ts";
+import { makeOverview } from "./run-overview.ts";
+import { refuseGroups } from "./run-refusals.ts";
 import type { StoreOptions } from "./store-options.ts";
+import { WaitingGroups } from "./waiting-groups.ts";
 
 /** What became of a submission, and which groups entered the queue by it, in that order. */
 export type Submission<Group> = { answer: SubmitAnswer; queued: readonly Group[] };
@@ -30,8 +33,8 @@ export type Submission<Group> = { answer: SubmitAnswer; queued: readonly Group[]
 /** `step`: see BatchAnswer. */
 export type ServedLease<Group> = Lease<Group> & { step: number };
 
-/** How soon a sender may try again when the run is full: about the time between two batches. */
-const RETRY_AFTER_SECONDS = 2;
+/** The run's newest group ids that are known: far more than can be under way, at some 100 bytes each. */
+export const REMEMBERED_GROUP_IDS = 200_000;
 
 const NO_TOTALS: RunTotals = {
   groupsIn: 0,
@@ -42,64 +45,89 @@ const NO_TOTALS: RunTotals = {
   duplicates: 0,
 };
 
+export type RunStateOptions<Group extends GroupRecord> = StoreOptions & {
+  /** An id that no group of the store has had. */
+  nextGroupId: () => number;
+  journal?: RunJournal<Group>;
+  /** What was stored earlier. */
+  snapshot?: RunSnapshot<Group>;
+};
+
 export class RunState<Group extends GroupRecord> {
-  readonly #options: StoreOptions;
-  #registration: Registration | undefined;
+  readonly #options: RunStateOptions<Group>;
+  readonly #journal: RunJournal<Group>;
+  #registration: Registration | null = null;
   #wasOpened = false;
   #started = false;
   #currentStep = 0;
   #maxTokenLength = -1n;
-  #nextGroupId = 0;
   #nextBatchId = 0;
-  readonly #envs: RunEnvs;
-  #queue = new GroupQueue<Group>();
-  /** Odd-sized groups per environment, oldest first. */
-  readonly #buffers = new Map<number, Group[]>();
-  readonly #shelf = new BatchShelf<Group>();
-  readonly #known = new KnownGroups();
-  #heldGroups = 0;
-  #heldBytes = 0;
-  #queuedBytes = 0;
+  #latestGroupId: number | null = null;
   #totals = { ...NO_TOTALS };
-  /** False once forming failed, until something changes that could make it succeed. */
-  #mayForm = false;
+  readonly #envs: RunEnvs;
+  #waiting: WaitingGroups<Group>;
+  readonly #shelf = new BatchShelf<Group>();
+  /** The ids under which groups came, with their first answers. */
+  #groupNames = new RecentNames<Placement>(REMEMBERED_GROUP_IDS);
+  /** Queued, buffered, formed and leased. */
+  #held = { groups: 0, bytes: 0 };
 
-  constructor(options: StoreOptions) {
+  constructor(options: RunStateOptions<Group>) {
     this.#options = options;
+    this.#journal = options.journal ?? silentJournal;
     this.#envs = new RunEnvs(options.envTimeoutMs);
+    this.#waiting = new WaitingGroups(options.behaviour.packing);
+    if (options.snapshot !== undefined) this.#restore(options.snapshot);
+  }
+
+  #restore({ row, envs, groups, groupNames, ...shelf }: RunSnapshot<Group>): void {
+    this.#registration = row.registration;
+    this.#wasOpened = row.wasOpened;
+    this.#started = row.started;
+    this.#currentStep = row.currentStep;
+    this.#maxTokenLength = row.maxTokenLength;
+    this.#nextBatchId = row.nextBatchId;
+    this.#latestGroupId = row.latestGroupId;
+    this.#totals = { ...row.totals };
+    this.#envs.restore(envs, this.#now());
+    this.#waiting.restore(groups, row.passedOver);
+    this.#shelf.restore(shelf);
+    this.#groupNames.restore(groupNames);
+    const held = [...groups, ...shelf.batches.flatMap((batch) => batch.groups)];
+    this.#held = { groups: held.length, bytes: sumOfBytes(held) };
   }
 
   register(registration: Registration): void {
-    if (this.#registration !== undefined) return;
+    if (this.#registration !== null) return;
     this.#registration = registration;
     this.#wasOpened = true;
     this.#currentStep = registration.startingStep;
     this.#maxTokenLength = registration.maxTokenLength;
+    this.#journal.runChanged();
   }
 
   reset(): void {
-    this.#registration = undefined;
+    this.#registration = null;
     this.#started = false;
     this.#currentStep = 0;
-    this.#envs.clear();
-    this.#queue = new GroupQueue();
-    this.#buffers.clear();
-    this.#shelf.clear();
-    this.#known.clear();
-    this.#heldGroups = 0;
-    this.#heldBytes = 0;
-    this.#queuedBytes = 0;
     this.#totals = { ...NO_TOTALS };
+    this.#envs.clear();
+    this.#waiting = new WaitingGroups(this.#options.behaviour.packing);
+    this.#shelf.clear();
+    this.#groupNames = new RecentNames(REMEMBERED_GROUP_IDS);
+    this.#held = { groups: 0, bytes: 0 };
+    this.#journal.cleared();
+    this.#journal.runChanged();
   }
 
   /** null = the run has not started. */
   registerEnv(request: EnvRequest): JoinedRun | null {
-    if (this.#registration === undefined || !this.#started) return null;
-    const { envId, wandbName } = this.#envs.join(request, this.#now());
-    this.#mayForm = true;
+    if (this.#registration === null || !this.#started) return null;
+    const env = this.#envs.join(request, this.#now());
+    this.#journal.envChanged(env);
     return {
-      envId,
-      wandbName,
+      envId: env.envId,
+      wandbName: env.wandbName,
       checkpointDir: this.#registration.checkpointDir,
       currentStep: this.#currentStep,
       checkpointInterval: this.#registration.saveCheckpointInterval,
@@ -112,7 +140,7 @@ export class RunState<Group extends GroupRecord> {
     const env = this.#envs.get(envId);
     if (env === undefined) return "unknown-env";
     env.connected = false;
-    this.#mayForm = true;
+    this.#journal.envChanged(env);
     return "disconnected";
   }
 
@@ -121,142 +149,109 @@ export class RunState<Group extends GroupRecord> {
     groups: readonly EncodedGroup[],
     hold: (group: EncodedGroup, record: GroupRecord) => Group,
   ): Submission<Group> {
-    const refusal = this.#refuse(groups);
-    if (refusal !== undefined) return { answer: refusal, queued: [] };
-    const arrival = { arrivedAt: this.#now(), arrivedStep: this.#trainerStep };
+    for (const { envId } of groups) this.#hearOf(envId);
+    const fresh = groups.filter(({ groupId }) => groupId === null || !this.#groupNames.get(groupId));
+    const { behaviour, limits } = this.#options;
+    const batchSize = this.#registration?.batchSize ?? 0;
+    const refusal = refuseGroups(fresh, { behaviour, limits, batchSize, held: this.#held });
+    if (refusal?.kind === "full") return { answer: refusal, queued: [] };
+    if (refusal?.kind === "unpackable") {
+      return { answer: { ...refusal, index: groups.indexOf(refusal.group) }, queued: [] };
+    }
+
+    const arrival = { arrivedAt: this.#now(), arrivedStep: this.#trainerStep, position: null };
     const queued: Group[] = [];
     const placements = groups.map((group) => {
       const { groupId, envId, sequences, body } = group;
-      const known = groupId === null ? undefined : this.#known.get(groupId);
+      const known = groupId === null ? undefined : this.#groupNames.get(groupId);
       if (known !== undefined) {
         this.#totals.duplicates++;
         return known;
       }
-      const record = { id: this.#nextGroupId++, sequences, envId, bytes: body.length, ...arrival };
-      const placement = this.#place(hold(group, record), queued);
-      if (groupId !== null) this.#known.add(groupId, placement);
+      const id = this.#options.nextGroupId();
+      const held = hold(group, { id, sequences, envId, bytes: body.length, ...arrival });
+      const placement = this.#place(held, body, queued);
+      if (groupId !== null) this.#journal.groupNamed(this.#groupNames.add(groupId, placement));
       return placement;
     });
-    for (const { envId } of groups) this.#hearOf(envId);
+    if (groups.length > 0) this.#journal.runChanged();
     return { answer: { kind: "accepted", placements }, queued };
   }
 
-  #refuse(groups: readonly EncodedGroup[]): SubmitAnswer | undefined {
-    const fresh = groups.filter(({ groupId }) => groupId === null || this.#known.get(groupId) === undefined);
-    for (const group of fresh) {
-      const reason = this.#unpackableReason(group.sequences);
-      if (reason !== undefined) return { kind: "unpackable", index: groups.indexOf(group), reason };
-    }
-    const { maxQueueGroups, maxQueueBytes } = this.#options.limits;
-    const bytes = fresh.reduce((sum, { body }) => sum + body.length, 0);
-    const isFull =
-      this.#heldGroups + fresh.length > maxQueueGroups || this.#heldBytes + bytes > maxQueueBytes;
-    if (fresh.length > 0 && isFull) return { kind: "full", retryAfterSeconds: RETRY_AFTER_SECONDS };
-    return undefined;
-  }
-
-  #unpackableReason(sequences: number): string | undefined {
-    if (this.#options.behaviour.packing === "packs") return undefined;
-    if (sequences === 0) return "A group without sequences can't be part of a batch";
-    const batchSize = this.#registration?.batchSize ?? 0;
-    if (batchSize < 1 || sequences <= batchSize) return undefined;
-    return `A group of ${sequences} sequences can't be part of a batch of ${batchSize}`;
-  }
-
-  /** In the queue when it has its environment's size (or no known environment), else in the buffer. */
-  #place(group: Group, queued: Group[]): Placement {
-    this.#heldGroups++;
-    this.#heldBytes += group.bytes;
+  #place(group: Group, body: Buffer, entered: Group[]): Placement {
+    this.#held.groups++;
+    this.#held.bytes += group.bytes;
     this.#totals.groupsIn++;
     this.#totals.sequencesIn += group.sequences;
     const env = this.#envs.get(group.envId);
     if (env !== undefined) {
       env.groupsIn++;
       env.sequencesIn += group.sequences;
+      this.#journal.envChanged(env);
     }
-    if (env === undefined || group.sequences === env.groupSize) {
-      this.#enqueue([group], queued);
-      return { kind: "queued" };
-    }
-    const buffer = [...(this.#buffers.get(env.envId) ?? []), group];
-    const sizes = buffer.map(({ sequences }) => sequences);
-    const chosen = new Set(findGroupsSummingTo(env.groupSize, sizes));
-    const left = buffer.filter((_, index) => !chosen.has(index));
-    this.#buffers.set(env.envId, left);
-    this.#enqueue(
-      buffer.filter((_, index) => chosen.has(index)),
-      queued,
-    );
-    return { kind: "buffered", sequencesLeft: sumOfSequences(left) };
-  }
-
-  #enqueue(groups: readonly Group[], queued: Group[]): void {
-    for (const group of groups) {
-      this.#queue.push(group);
-      this.#queuedBytes += group.bytes;
-      queued.push(group);
-    }
-    if (groups.length > 0) this.#mayForm = true;
+    const { placement, queued } = this.#waiting.place(group, env);
+    this.#latestGroupId = queued.at(-1)?.id ?? this.#latestGroupId;
+    entered.push(...queued);
+    this.#journal.groupAdded(group, body);
+    for (const other of queued) if (other !== group) this.#journal.groupQueued(other);
+    return placement;
   }
 
   /** The lease of the batch to serve; null = none is ready; undefined = no trainer has registered. */
   takeBatch(leaseSeconds: number | null): ServedLease<Group> | null | undefined {
-    if (this.#registration === undefined) return undefined;
+    if (this.#registration === null) return undefined;
+    if (!this.#started) this.#journal.runChanged();
     this.#started = true;
     const now = this.#now();
-    this.#shelf.expire(now);
-    if (this.#shelf.waiting === 0) {
-      const formed = this.#formAll(this.#registration.batchSize);
-      this.#currentStep += formed.length;
-      this.#shelf.add(formed.map((groups) => ({ id: this.#nextBatchId++, groups, formedAt: now })));
-    }
+    this.#expireLeases(now);
+    if (this.#shelf.waiting === 0) this.#formBatches(this.#registration.batchSize, now);
     const expiresAt = leaseSeconds === null ? null : now + leaseSeconds * 1000;
     const { batchOrder } = this.#options.behaviour;
     const step = this.#trainerStep;
     const lease = this.#shelf.lease(batchOrder, { leaseId: randomUUID(), expiresAt });
-    return lease === undefined ? null : { ...lease, step };
+    if (lease === undefined) return null;
+    if (expiresAt !== null) this.#journal.batchLeased(lease);
+    return { ...lease, step };
+  }
+
+  /** Forms every batch that the queue has in it now. */
+  #formBatches(batchSize: number, now: number): void {
+    const minimums = this.#envs
+      .at(now)
+      .flatMap(({ envId, connected, minBatchAllocation }) =>
+        connected && minBatchAllocation !== null ? [{ envId, share: minBatchAllocation }] : [],
+      );
+    const batches = this.#waiting
+      .formAll({ batchSize, minimums })
+      .map((groups) => ({ id: this.#nextBatchId++, groups, formedAt: now }));
+    if (batches.length === 0) return;
+    this.#currentStep += batches.length;
+    this.#shelf.add(batches);
+    for (const batch of batches) this.#journal.batchFormed(batch);
+    this.#journal.runChanged();
   }
 
   /** See GroupStore. */
   settleBatch(leaseId: string, how: Settlement): boolean {
-    this.#shelf.expire(this.#now());
-    const batch = this.#shelf.settle(leaseId, how);
-    if (batch === null || batch === "repeated") return batch === "repeated";
+    this.#expireLeases(this.#now());
+    const ended = this.#shelf.settle(leaseId, how);
+    if (ended === null) return this.#shelf.settlementOf(leaseId) === how;
+    const { batch, expiresAt } = ended.lease;
+    this.#journal.leaseSettled(ended.settlement);
     if (how === "taken") {
       this.#totals.batchesOut++;
       this.#totals.groupsOut += batch.groups.length;
-      this.#totals.sequencesOut += sumOfSequences(batch.groups);
-      this.#heldGroups -= batch.groups.length;
-      this.#heldBytes -= sumOfBytes(batch.groups);
-    }
+      this.#totals.sequencesOut += batch.groups.reduce((sum, { sequences }) => sum + sequences, 0);
+      this.#held.groups -= batch.groups.length;
+      this.#held.bytes -= sumOfBytes(batch.groups);
+      this.#journal.batchTaken(batch);
+      this.#journal.runChanged();
+    } else if (expiresAt !== null) this.#journal.batchReturned(batch);
     return true;
   }
 
-  /** Every batch that the queue has in it now, in the order in which they were formed. */
-  #formAll(batchSize: number): Group[][] {
-    const batches: Group[][] = [];
-    while (this.#mayForm) {
-      const batch = this.#formOne(batchSize);
-      if (batch === null) this.#mayForm = false;
-      else {
-        this.#queue.remove(batch);
-        this.#queuedBytes -= sumOfBytes(batch);
-        batches.push(batch);
-      }
-    }
-    return batches;
-  }
-
-  #formOne(batchSize: number): Group[] | null {
-    const { sequences, largest } = this.#queue.sizes;
-    if (batchSize < 1 || sequences < batchSize) return null;
-    const minimums = this.#envs
-      .at(this.#now())
-      .flatMap(({ envId, connected, minBatchAllocation }) =>
-        connected && minBatchAllocation !== null ? [{ envId, share: minBatchAllocation }] : [],
-      );
-    const options = { queue: this.#queue, largestGroup: largest, batchSize };
-    return minimums.length > 0 ? formBatchWithMinimums({ ...options, minimums }) : formBatch(options);
+  #expireLeases(now: number): void {
+    for (const { batch } of this.#shelf.expire(now)) this.#journal.batchReturned(batch);
   }
 
   info(): { batchSize: number; maxTokenLength: bigint } {
@@ -264,7 +259,7 @@ export class RunState<Group extends GroupRecord> {
   }
 
   status(): { currentStep: number; queuedGroups: number } {
-    return { currentStep: this.#currentStep, queuedGroups: this.#queue.sizes.groups };
+    return { currentStep: this.#currentStep, queuedGroups: this.#waiting.queue.sizes.groups };
   }
 
   wandbInfo(): { group: string | null; project: string | null } {
@@ -277,58 +272,45 @@ export class RunState<Group extends GroupRecord> {
     this.#hearOf(envId);
     const envs = this.#envs.at(this.#now());
     const env = envs[envId];
-    if (this.#registration === undefined || env === undefined) return null;
+    if (this.#registration === null || env === undefined) return null;
+    const { sizes, sizesByEnv } = this.#waiting.queue;
     return computeEnvStatus({
       env,
       envs,
       batchSize: this.#registration.batchSize,
       currentStep: this.#currentStep,
-      sizes: this.#queue.sizes,
-      sizesByEnv: this.#queue.sizesByEnv,
+      sizes,
+      sizesByEnv,
       hidesOthersAmongSingles: this.#options.behaviour.hidesOthersAmongSingles,
     });
   }
 
   overview(): RunOverview {
     const now = this.#now();
-    this.#shelf.expire(now);
-    const { sizes, sizesByEnv } = this.#queue;
-    const buffered = [...this.#buffers.values()].flat();
-    const [oldest] = this.#queue;
+    this.#expireLeases(now);
+    const { row } = this;
+    return makeOverview({
+      row,
+      envs: this.#envs,
+      waiting: this.#waiting,
+      shelf: this.#shelf,
+      held: this.#held,
+      now,
+    });
+  }
+
+  /** The values to write when the journal says that they changed. */
+  get row(): RunRow {
     return {
-      registered: this.#registration !== undefined,
+      registration: this.#registration,
+      wasOpened: this.#wasOpened,
       started: this.#started,
       currentStep: this.#currentStep,
-      batchSize: this.#registration?.batchSize ?? -1,
-      queuedGroups: sizes.groups,
-      queuedSequences: sizes.sequences,
-      queuedBytes: this.#queuedBytes,
-      bufferedGroups: buffered.length,
-      bufferedSequences: sumOfSequences(buffered),
-      unpackableGroups: 0,
-      waitingBatches: this.#shelf.waiting,
-      openLeases: this.#shelf.openLeases,
-      heldGroups: this.#heldGroups,
-      heldBytes: this.#heldBytes,
-      oldestQueuedMs: oldest === undefined ? null : now - oldest.arrivedAt,
-      envs: this.#envs.records.map((env) => {
-        const own = sizesByEnv.get(env.envId);
-        const ownBuffer = this.#buffers.get(env.envId) ?? [];
-        return {
-          envId: env.envId,
-          wandbName: env.wandbName,
-          weight: env.weight,
-          groupSize: env.groupSize,
-          connected: env.connected,
-          stale: this.#envs.isStale(env, now),
-          lastSeenAt: env.lastSeenAt,
-          groupsIn: env.groupsIn,
-          sequencesIn: env.sequencesIn,
-          queuedGroups: (own?.groups ?? 0) + ownBuffer.length,
-          queuedSequences: (own?.sequences ?? 0) + sumOfSequences(ownBuffer),
-        };
-      }),
-      totals: { ...this.#totals },
+      maxTokenLength: this.#maxTokenLength,
+      nextBatchId: this.#nextBatchId,
+      latestGroupId: this.#latestGroupId,
+      passedOver: this.#waiting.passedOver,
+      totals: this.#totals,
     };
   }
 
@@ -345,10 +327,6 @@ export class RunState<Group extends GroupRecord> {
   #now(): number {
     return this.#options.clock.now();
   }
-}
-
-function sumOfSequences(groups: readonly GroupRecord[]): number {
-  return groups.reduce((sum, { sequences }) => sum + sequences, 0);
 }
 
 function sumOfBytes(groups: readonly GroupRecord[]): number {

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { findGroupsSummingTo, formBatch, formBatchWithMinimums } from "../../src/rollout-api/batcher.ts";
+import { formBatch, formBatchWithMinimums } from "../../src/rollout-api/batcher.ts";
+import { formExactBatch } from "../../src/rollout-api/exact-batch.ts";
+import { GroupQueue, type GroupRecord } from "../../src/rollout-api/group-queue.ts";
+import { findGroupsSummingTo, findOddGroups } from "../../src/rollout-api/odd-groups.ts";
 import { readGzipFixture } from "../support/gzip-fixture.ts";
 
 const indexes = z.array(z.int());
@@ -30,19 +33,31 @@ const vectors = z
   })
   .parse(await readGzipFixture("rollout-api/atropos-batch-vectors.json.gz"));
 
-type Numbered = { index: number; sequences: number; envId: number | null };
+function groupsOf(sizes: readonly number[], envIds: readonly (number | null)[] = []): GroupRecord[] {
+  return sizes.map((sequences, index) => ({
+    id: index,
+    sequences,
+    envId: envIds[index] ?? null,
+    bytes: 1,
+    arrivedAt: 0,
+    arrivedStep: 0,
+    position: index,
+  }));
+}
 
-function queueOf(sizes: readonly number[], envIds: readonly (number | null)[] = []): Numbered[] {
-  return sizes.map((sequences, index) => ({ index, sequences, envId: envIds[index] ?? null }));
+function queueOf(groups: readonly GroupRecord[]): GroupQueue<GroupRecord> {
+  const queue = new GroupQueue<GroupRecord>();
+  for (const group of groups) queue.push(group);
+  return queue;
 }
 
 function largest(sizes: readonly number[]): number {
   return Math.max(0, ...sizes);
 }
 
-function outcomeOf(queue: readonly Numbered[], batch: readonly Numbered[] | null) {
-  const taken = batch?.map(({ index }) => index) ?? null;
-  return { taken, remaining: queue.map(({ index }) => index).filter((index) => !taken?.includes(index)) };
+function outcomeOf(groups: readonly GroupRecord[], batch: readonly GroupRecord[] | null) {
+  const taken = batch?.map(({ id }) => id) ?? null;
+  return { taken, remaining: groups.map(({ id }) => id).filter((id) => !taken?.includes(id)) };
 }
 
 describe("the recorded decisions of the original", () => {
@@ -59,23 +74,24 @@ describe("the recorded decisions of the original", () => {
   test(`formBatch: ${vectors.grab_exact_from_heterogeneous_queue.length} cases`, () => {
     for (const vector of vectors.grab_exact_from_heterogeneous_queue) {
       const { sizes, batch_size: batchSize, taken, remaining } = vector;
-      const queue = queueOf(sizes);
-      const batch = formBatch({ queue, largestGroup: largest(sizes), batchSize });
-      expect({ vector, ...outcomeOf(queue, batch) }).toEqual({ vector, taken, remaining });
+      const groups = groupsOf(sizes);
+      const batch = formBatch({ queue: queueOf(groups), largestGroup: largest(sizes), batchSize });
+      expect({ vector, ...outcomeOf(groups, batch) }).toEqual({ vector, taken, remaining });
     }
   });
 
   test(`formBatchWithMinimums: ${vectors.grab_batch_with_minimum_allocations.length} cases`, () => {
     for (const vector of vectors.grab_batch_with_minimum_allocations) {
       const { sizes, env_ids, env_configs, batch_size: batchSize, taken, remaining } = vector;
-      const queue = queueOf(sizes, env_ids);
+      const groups = groupsOf(sizes, env_ids);
+      const queue = queueOf(groups);
       const minimums = env_configs.flatMap(({ registered_id, connected, min_batch_allocation }) =>
         connected && min_batch_allocation != null
           ? [{ envId: registered_id, share: min_batch_allocation }]
           : [],
       );
       const batch = formBatchWithMinimums({ queue, largestGroup: largest(sizes), batchSize, minimums });
-      expect({ vector, ...outcomeOf(queue, batch) }).toEqual({ vector, taken, remaining });
+      expect({ vector, ...outcomeOf(groups, batch) }).toEqual({ vector, taken, remaining });
     }
   });
 });
@@ -104,12 +120,13 @@ describe("for any queue", () => {
   test("a batch holds exactly the batch size and takes no group twice", () => {
     fc.assert(
       fc.property(sizes, batchSize, (sizesOfGroups, size) => {
-        const queue = queueOf(sizesOfGroups);
+        const groups = groupsOf(sizesOfGroups);
+        const queue = queueOf(groups);
         const batch = formBatch({ queue, largestGroup: largest(sizesOfGroups), batchSize: size });
         if (batch === null) return;
         expect(sumOf(batch)).toBe(size);
         expect(new Set(batch).size).toBe(batch.length);
-        expect(queue).toEqual(expect.arrayContaining(batch));
+        expect(groups).toEqual(expect.arrayContaining(batch));
       }),
     );
   });
@@ -118,16 +135,14 @@ describe("for any queue", () => {
     fc.assert(
       fc.property(sizes, batchSize, (sizesOfGroups, size) => {
         const batch = formBatch({
-          queue: queueOf(sizesOfGroups),
+          queue: queueOf(groupsOf(sizesOfGroups)),
           largestGroup: largest(sizesOfGroups),
           batchSize: size,
         });
         for (const sequences of new Set(sizesOfGroups)) {
-          const taken = (batch ?? [])
-            .filter((group) => group.sequences === sequences)
-            .map(({ index }) => index);
-          const oldest = queueOf(sizesOfGroups).filter((group) => group.sequences === sequences);
-          expect(taken).toEqual(oldest.slice(0, taken.length).map(({ index }) => index));
+          const taken = (batch ?? []).filter((group) => group.sequences === sequences).map(({ id }) => id);
+          const oldest = groupsOf(sizesOfGroups).filter((group) => group.sequences === sequences);
+          expect(taken).toEqual(oldest.slice(0, taken.length).map(({ id }) => id));
         }
       }),
     );
@@ -140,22 +155,17 @@ describe("for any queue", () => {
         fc.integer({ min: 0, max: 60 }),
         fc.integer({ min: 1, max: 8 }),
         (sequences, count, groupsPerBatch) => {
-          let queue = queueOf(Array.from({ length: count }, () => sequences));
+          const queue = queueOf(groupsOf(Array.from({ length: count }, () => sequences)));
           const served: number[] = [];
           for (;;) {
-            const batch = formBatch({
-              queue,
-              largestGroup: sequences,
-              batchSize: sequences * groupsPerBatch,
-            });
+            const batchSize = sequences * groupsPerBatch;
+            const batch = formBatch({ queue, largestGroup: sequences, batchSize });
             if (batch === null) break;
-            served.push(...batch.map(({ index }) => index));
-            queue = queue.filter((group) => !batch.includes(group));
+            for (const group of batch) expect(queue.remove(group)).toBe(true);
+            served.push(...batch.map(({ id }) => id));
           }
-          expect(queue.length).toBe(count % groupsPerBatch);
-          expect([...served, ...queue.map(({ index }) => index)]).toEqual(
-            Array.from({ length: count }, (_, i) => i),
-          );
+          expect(queue.sizes.groups).toBe(count % groupsPerBatch);
+          expect(served).toEqual(Array.from({ length: count - queue.sizes.groups }, (_, index) => index));
         },
       ),
     );
@@ -167,7 +177,7 @@ describe("for any queue", () => {
     fc.assert(
       fc.property(sizes, envs, shares, batchSize, (sizesOfGroups, envIds, sharesOfEnvs, size) => {
         const minimums = sharesOfEnvs.map((share, envId) => ({ envId, share }));
-        const queue = queueOf(sizesOfGroups, envIds);
+        const queue = queueOf(groupsOf(sizesOfGroups, envIds));
         const batch = formBatchWithMinimums({
           queue,
           largestGroup: largest(sizesOfGroups),
@@ -180,5 +190,62 @@ describe("for any queue", () => {
         expect(batch.filter(({ envId }) => envId === null)).toEqual([]);
       }),
     );
+  });
+});
+
+describe("groups of odd sizes", () => {
+  test("looking at few of each size chooses what looking at all would", () => {
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 0, max: 30 }), (sizesOfGroups, target) => {
+        const groups = groupsOf(sizesOfGroups);
+        const found = findOddGroups(target, queueOf(groups).lanes());
+        expect(found.map(({ id }) => id)).toEqual(findGroupsSummingTo(target, sizesOfGroups));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("exact batches", () => {
+  const needs = fc.uniqueArray(
+    fc.record({ envId: fc.constantFrom(0, 1, 2), needed: fc.integer({ min: 1, max: 12 }) }),
+    { selector: ({ envId }) => envId, maxLength: 3 },
+  );
+  const groupsOfEnvs = fc
+    .array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.constantFrom(0, 1, 2, null)), { maxLength: 9 })
+    .map((pairs) =>
+      groupsOf(
+        pairs.map(([size]) => size),
+        pairs.map(([, envId]) => envId),
+      ),
+    );
+
+  test("there is one exactly when some groups add up and meet every need", () => {
+    fc.assert(
+      fc.property(groupsOfEnvs, batchSize, needs, (groups, size, needsOfEnvs) => {
+        const lanes = queueOf(groups).lanes();
+        const batch = formExactBatch({ lanes, batchSize: size, needs: needsOfEnvs });
+        const isBatch = (candidate: readonly GroupRecord[]) =>
+          sumOf(candidate) === size &&
+          needsOfEnvs.every(
+            ({ envId, needed }) => sumOf(candidate.filter((group) => group.envId === envId)) >= needed,
+          );
+        const exists = Array.from({ length: 2 ** groups.length }, (_, bits) =>
+          groups.filter((group) => (bits & (1 << group.id)) !== 0),
+        ).some(isBatch);
+        expect(batch !== null).toBe(exists);
+        if (batch !== null) expect(isBatch(batch)).toBe(true);
+        expect(new Set(batch).size).toBe(batch?.length ?? 0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("of every size the oldest leave, and the oldest group of all where it can", () => {
+    const lanes = queueOf(groupsOf([3, 4, 4, 2, 3, 3, 2])).lanes();
+    const batch = formExactBatch({ lanes, batchSize: 9, needs: [] });
+    expect(batch?.map(({ id }) => id)).toEqual([0, 4, 5]);
+    const other = formExactBatch({ lanes, batchSize: 8, needs: [] });
+    expect(other?.map(({ id }) => id)).toEqual([0, 3, 4]);
   });
 });
