@@ -141,6 +141,7 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
     file,
     flags: dotted,
     openaiApiKey: io.environment.openaiApiKey,
+    rolloutServerToken: io.environment.rolloutServerToken,
   });
   if (isSet(flags.slurm)) config.notices.push(slurmNotice);
   if (isSet(flags.testing)) config.notices.push(testingNotice);

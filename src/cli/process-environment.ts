@@ -8,6 +8,8 @@ import { join } from "node:path";
 export type ProcessEnvironment = {
   /** OPENAI_API_KEY: key of servers whose `api_key` is not set. */
   openaiApiKey: string | undefined;
+  /** LACHESIS_ROLLOUT_TOKEN: the rollout server's token when `env.rollout_server_token` is not set. */
+  rolloutServerToken: string | undefined;
   /** HF_TOKEN: for private datasets. */
   hubToken: string | undefined;
   /** Downloads that later runs may reuse: LACHESIS_CACHE, else `lachesis` under XDG_CACHE_HOME or ~/.cache. */
@@ -21,6 +23,7 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
   const cacheHome = read("XDG_CACHE_HOME") ?? join(homedir(), ".cache");
   return {
     openaiApiKey: read("OPENAI_API_KEY"),
+    rolloutServerToken: read("LACHESIS_ROLLOUT_TOKEN"),
     hubToken: read("HF_TOKEN"),
     cacheDirectory: read("LACHESIS_CACHE") ?? join(cacheHome, "lachesis"),
     allowsColor: read("NO_COLOR") === undefined && read("TERM") !== "dumb",

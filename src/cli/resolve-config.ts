@@ -32,13 +32,15 @@ export type ConfigSources = {
   flags: readonly DottedFlag[];
   /** Used for a server whose `api_key` no layer sets. */
   openaiApiKey: string | undefined;
+  /** Used when no layer sets `env.rollout_server_token`. */
+  rolloutServerToken?: string | undefined;
 };
 
 const topKeys = ["env", "openai", "slurm", "testing"];
 
 /** Throws CONFIG_INVALID, naming every problem and where it came from. */
 export function resolveConfig(sources: ConfigSources): ResolvedConfig {
-  const { envClass, verbDefaults = {}, file, flags, openaiApiKey } = sources;
+  const { envClass, verbDefaults = {}, file, flags, openaiApiKey, rolloutServerToken } = sources;
   const problems: string[] = [];
   const content = file?.content ?? {};
   const origin = originFinder(envClass, file, flags);
@@ -55,6 +57,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const fileEnv = readMap(content.env, "env", file, problems);
   const envFlags = flags.filter((flag) => flag.section === "env");
   const envInput = mergeMaps(
+    rolloutServerToken === undefined ? {} : { rollout_server_token: rolloutServerToken },
     verbDefaults,
     envClass.defaults?.env ?? {},
     fileEnv,

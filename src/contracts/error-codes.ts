@@ -3,6 +3,8 @@
  * test keeps the two equal. Keep the list sorted.
  */
 export const errorCodes = {
+  BIND_UNPROTECTED:
+    "Give run-api tokens (`--token-file`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
   CONFIG_FILE_INVALID:
     "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
@@ -64,6 +66,7 @@ export const errorCodes = {
     "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
+  TOKEN_FILE_INVALID: "Write one `role: token` a line; roles are env, trainer and admin.",
   TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
   TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",
   TOOL_DUPLICATE: "Give one of the two tools another name.",

@@ -1,7 +1,9 @@
 /**
- * Hands finished groups to the rollout server, once each and however long it takes. What the server refuses,
+ * Hands finished groups to the rollout server, once each and however long it takes: a server that was given a
+ * group and died before it said so knows the group again by its name. What the server refuses,
  * or what an abort leaves unsent, goes to the dead-letter file: one group a line, as it would have been sent.
  */
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { toLachesisError } from "../contracts/errors.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
@@ -27,6 +29,8 @@ export type OutboxOptions = {
 export class Outbox implements AsyncDisposable {
   readonly #options: OutboxOptions;
   #deadLetters: Promise<GroupFile> | undefined;
+  /** Sets this run's groups apart from another's: each counts its groups from 0. */
+  readonly #runId = randomUUID();
   #sent = 0;
 
   constructor(options: OutboxOptions) {
@@ -48,7 +52,8 @@ export class Outbox implements AsyncDisposable {
   async deliver(group: ScoredGroup, groupId: string): Promise<Delivery> {
     const { client, envId, abort, copy } = this.#options;
     const stamped = { ...group, env_id: envId() };
-    const delivery = await client.submitGroups([stamped], { signal: abort }).then(
+    const groupIds = [`${this.#runId}/${groupId}`];
+    const delivery = await client.submitGroups([stamped], { signal: abort, groupIds }).then(
       (): Delivery => ({ result: "sent" }),
       (thrown: unknown) => this.#bury(stamped, groupId, thrown),
     );

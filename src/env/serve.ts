@@ -49,7 +49,11 @@ export async function serveEnvironment(options: ServeOptions): Promise<ServeSumm
   await using _environment = await startEnvironment(env, stop);
   await using copy =
     config.data_path_to_save_groups === null ? null : await GroupFile.open(config.data_path_to_save_groups);
-  await using client = new RolloutApiClient({ url: config.rollout_server_url, logger });
+  await using client = new RolloutApiClient({
+    url: config.rollout_server_url,
+    token: config.rollout_server_token ?? undefined,
+    logger,
+  });
   const description = {
     max_token_length: config.max_token_length,
     desired_name: config.wandb_name ?? env.name,

@@ -75,7 +75,14 @@ export const batchReply = z.object({
   // The groups' insides were checked when they were submitted; a trainer that reads megabytes per step
   // does not pay for checking every number again.
   batch: z.array(z.custom<ScoredGroup>((group) => isGroupShaped(group))).nullable(),
+  lease_id: z.string().optional(),
 });
+export type BatchReply = z.output<typeof batchReply>;
+
+/** A batch that is only lent until it is settled under this id. */
+export type LeasedBatch = { batch: ScoredGroup[]; leaseId: string };
+
+export const settleReply = z.object({ status: z.string() });
 
 function isGroupShaped(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;

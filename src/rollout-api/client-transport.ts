@@ -3,7 +3,8 @@
  *
  * A server that is away (connection refused, reset, timed out) or in trouble (5xx, 429) is asked again with
  * growing delays, as often as the call allows. Any other 4xx is the caller's mistake and is thrown at once
- * with the server's own words. `undici.request` and not `fetch`: Atropos reads a body on GET.
+ * with the server's own words, also one that comes while the body is still on its way (413).
+ * `undici.request` and not `fetch`: Atropos reads a body on GET.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -22,6 +23,8 @@ const GZIP_FROM_BYTES = 1024;
 export type TransportOptions = {
   /** Base URL of the server, e.g. http://127.0.0.1:8000. A path in it is kept as a prefix. */
   url: string;
+  /** What to show a server that asks for a token. Default: the password in `url`, if there is one. */
+  token?: string | undefined;
   /** Time of one attempt, body included, milliseconds. Default 60 000. */
   timeoutMs?: number;
   logger?: Logger;
@@ -44,13 +47,15 @@ export type Call<Reply> = {
 type Attempt = { status: number; text: string; retryAfter: string | undefined };
 
 export class ClientTransport implements AsyncDisposable {
+  /** Without user and password: errors and logs show it. */
   readonly #base: URL;
+  readonly #authorization: string | undefined;
   readonly #timeoutMs: number;
   readonly #logger: Logger | undefined;
   readonly #random: () => number;
   readonly #agent = new Agent({ keepAliveTimeout: 4_000, connections: 32 });
 
-  constructor({ url, timeoutMs = 60_000, logger, random = Math.random }: TransportOptions) {
+  constructor({ url, token, timeoutMs = 60_000, logger, random = Math.random }: TransportOptions) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw new LachesisError(
         "CONFIG_INVALID",
@@ -61,6 +66,10 @@ export class ClientTransport implements AsyncDisposable {
       );
     }
     this.#base = new URL(url.endsWith("/") ? url : `${url}/`);
+    const password = decodeURIComponent(this.#base.password);
+    this.#base.username = "";
+    this.#base.password = "";
+    this.#authorization = authorizationOf(token ?? password);
     this.#timeoutMs = timeoutMs;
     this.#logger = logger;
     this.#random = random;
@@ -107,7 +116,11 @@ export class ClientTransport implements AsyncDisposable {
         method,
         dispatcher: this.#agent,
         signal: AbortSignal.any([signal, timeout]),
-        headers: { accept: "application/json", ...body?.headers },
+        headers: {
+          accept: "application/json",
+          ...(this.#authorization !== undefined && { authorization: this.#authorization }),
+          ...body?.headers,
+        },
         body: body?.bytes ?? null,
       });
       const text = await response.body.text();
@@ -147,6 +160,17 @@ export async function pause(delayMs: number, signal: AbortSignal): Promise<void>
   }
 }
 
+/** Throws CONFIG_INVALID for what no header can carry. */
+function authorizationOf(token: string): string | undefined {
+  if (token === "") return undefined;
+  if (/^[!-~]+$/.test(token)) return `Bearer ${token}`;
+  throw new LachesisError(
+    "CONFIG_INVALID",
+    "rollout server token: expected visible ASCII characters without spaces",
+    { hint: "Copy the token as `run-api` was given it." },
+  );
+}
+
 type EncodedBody = { bytes: Buffer; headers: Record<string, string> };
 
 async function encodeBody(json: unknown, gzipped: boolean): Promise<EncodedBody | undefined> {
@@ -184,11 +208,22 @@ function parseReply<Reply>(text: string, schema: z.ZodType<Reply>, where: string
 
 function rejection(attempt: Attempt, where: string): LachesisError {
   return new LachesisError("ROLLOUT_API_REJECTED", describe(attempt, where), {
-    hint:
-      attempt.status === 404
-        ? "Is this the URL of a rollout API (run-api)?"
-        : "Correct what the server's message names.",
+    hint: hintFor(attempt.status),
   });
+}
+
+function hintFor(status: number): string {
+  switch (status) {
+    case 401:
+    case 403:
+      return "Give a token of the right role: env.rollout_server_token, or LACHESIS_ROLLOUT_TOKEN.";
+    case 404:
+      return "Is this the URL of a rollout API (run-api)?";
+    case 413:
+      return "Send smaller groups, or raise run-api's --max-body and --max-inflated.";
+    default:
+      return "Correct what the server's message names.";
+  }
 }
 
 function unreachable(problem: string, cause: unknown): LachesisError {

@@ -8,12 +8,14 @@
 import { LachesisError } from "../contracts/errors.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import {
+  type BatchReply,
   batchReply,
   disconnectReply,
   type EnvDescription,
   type EnvRegistration,
   type EnvStatus,
   envStatusReply,
+  type LeasedBatch,
   type RunInfo,
   type RunStatus,
   registerEnvReply,
@@ -21,6 +23,7 @@ import {
   runInfoReply,
   runStatusReply,
   type SubmitReceipt,
+  settleReply,
   submitReply,
   type TrainerRegistration,
   type WandbInfo,
@@ -38,6 +41,8 @@ export type ClientCallOptions = {
   /** Tries before giving up. Default: until answered or aborted. */
   attempts?: number;
 };
+
+export type SubmitOptions = ClientCallOptions & { groupIds?: readonly string[] };
 
 /** What is being waited for, told once a wait begins and again every half minute. */
 const REMIND_MS = 30_000;
@@ -67,18 +72,48 @@ export class RolloutApiClient implements AsyncDisposable {
   }
 
   /**
+   * Trainer: leases the next batch for so many seconds; null = none is ready yet. It is the trainer's once
+   * `settle` says so in time, and served again otherwise. Throws like `batch`, and ROLLOUT_API_BAD_REPLY when
+   * the server knows no leases (Atropos, `run-api --compat`).
+   */
+  async leaseBatch(leaseSeconds: number, options: ClientCallOptions): Promise<LeasedBatch | null> {
+    const { batch, lease_id: leaseId } = await this.#takeBatch(`batch?lease=${leaseSeconds}`, options);
+    if (batch === null) return null;
+    if (leaseId !== undefined) return { batch, leaseId };
+    throw new LachesisError("ROLLOUT_API_BAD_REPLY", `GET ${this.url}batch: expected a lease_id, got none`);
+  }
+
+  /**
+   * Trainer: ends a lease. "taken" = the batch is safe here, "returned" = serve it again. Doing so twice is
+   * fine; ROLLOUT_API_REJECTED = the lease ran out and the batch is served again.
+   */
+  async settle(leaseId: string, how: "taken" | "returned", options: ClientCallOptions): Promise<void> {
+    await this.#transport.call({
+      method: "POST",
+      path: how === "taken" ? "batch/ack" : "batch/nack",
+      json: { lease_id: leaseId },
+      reply: settleReply,
+      ...options,
+    });
+  }
+
+  /**
    * Trainer: takes the next batch out of the server; null = none is ready yet. Throws
    * ROLLOUT_API_NOT_REGISTERED when the server knows no trainer (it was reset or restarted).
    */
   async batch(options: ClientCallOptions): Promise<ScoredGroup[] | null> {
-    const reply = await this.#transport.call({ method: "GET", path: "batch", reply: batchReply, ...options });
+    return (await this.#takeBatch("batch", options)).batch;
+  }
+
+  async #takeBatch(path: string, options: ClientCallOptions): Promise<BatchReply> {
+    const reply = await this.#transport.call({ method: "GET", path, reply: batchReply, ...options });
     if (reply.status === "error") {
       throw new LachesisError(
         "ROLLOUT_API_NOT_REGISTERED",
         `GET ${this.url}batch: ${reply.message ?? "error"}`,
       );
     }
-    return reply.batch;
+    return reply;
   }
 
   async status(options: ClientCallOptions): Promise<RunStatus> {
@@ -128,15 +163,26 @@ export class RolloutApiClient implements AsyncDisposable {
     });
   }
 
-  /** Environment: hands over scored groups, all or none. Large bodies travel compressed. */
-  async submitGroups(groups: readonly ScoredGroup[], options: ClientCallOptions): Promise<SubmitReceipt> {
-    const [first] = groups;
+  /**
+   * Environment: hands over scored groups, all or none. Large bodies travel compressed; a server whose queue
+   * is full is waited for. `groupIds` names the groups, in their order: under a name a group counts once,
+   * however often it has to be sent.
+   */
+  async submitGroups(
+    groups: readonly ScoredGroup[],
+    { groupIds, ...options }: SubmitOptions,
+  ): Promise<SubmitReceipt> {
+    const named = groups.map((group, index) => {
+      const groupId = groupIds?.[index];
+      return groupId === undefined ? group : { ...group, group_id: groupId };
+    });
+    const [first] = named;
     if (first === undefined) return { groups: 0, buffered: 0 };
     const single = groups.length === 1;
     const reply = await this.#transport.call({
       method: "POST",
       path: single ? "scored_data" : "scored_data_list",
-      json: single ? first : groups,
+      json: single ? first : named,
       gzip: true,
       reply: submitReply,
       ...options,

@@ -1,11 +1,15 @@
 /** Binds a rollout API to an address, and closes it so that nobody waits for an idle client. */
 import { LachesisError } from "../contracts/errors.ts";
+import { AccessControl } from "./access.ts";
 import { createRolloutApi, type RolloutApiOptions } from "./app.ts";
+import { isLoopback } from "./origin-guard.ts";
 
 export type StartOptions = RolloutApiOptions & {
   host: string;
   /** 0 takes any free port. */
   port: number;
+  /** Listen for other machines even without tokens. Default false. */
+  insecure?: boolean;
 };
 
 export interface RunningRolloutApi extends AsyncDisposable {
@@ -18,9 +22,22 @@ export interface RunningRolloutApi extends AsyncDisposable {
 
 const CLOSE_GRACE_MS = 500;
 
-/** Starts listening. Throws PORT_IN_USE or SERVER_START_FAILED. The store stays the caller's. */
-export async function startRolloutApi({ host, port, ...options }: StartOptions): Promise<RunningRolloutApi> {
-  const app = createRolloutApi(options);
+/**
+ * Starts listening. Throws BIND_UNPROTECTED, PORT_IN_USE or SERVER_START_FAILED. The stores stay the caller's.
+ * A server that only this machine reaches and that asks for no tokens answers to loopback names and to those
+ * of `hosts` alone (see origin-guard.ts).
+ */
+export async function startRolloutApi({
+  host,
+  port,
+  insecure = false,
+  access = new AccessControl(),
+  hosts = [],
+  ...options
+}: StartOptions): Promise<RunningRolloutApi> {
+  const isLocal = isLoopback(host);
+  if (!isLocal && access.isOpen && !insecure) throw unprotected(host);
+  const app = createRolloutApi({ ...options, access, hosts: isLocal && access.isOpen ? hosts : undefined });
   const close = async () => {
     const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
     await app.close();
@@ -33,6 +50,16 @@ export async function startRolloutApi({ host, port, ...options }: StartOptions):
     await close();
     throw listenError(error, host, port);
   }
+}
+
+function unprotected(host: string): LachesisError {
+  return new LachesisError(
+    "BIND_UNPROTECTED",
+    `refusing to listen on ${host} without tokens: everybody who reaches it could take batches and wipe runs`,
+    {
+      hint: "Give --token-file FILE (or --token), listen on 127.0.0.1, or say --insecure on a network that you trust.",
+    },
+  );
 }
 
 function listenError(error: unknown, host: string, port: number): LachesisError {
