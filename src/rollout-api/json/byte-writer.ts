@@ -2,6 +2,7 @@
 const FIRST_BYTES = 64 * 1024;
 /** Below this a loop beats the setting-up of a block copy. */
 const SHORT_BYTES = 48;
+const SPACE = 0x20;
 
 export class ByteWriter {
   /** Written up to `length`; replaced when it grows, so never keep it across a `reserve`. */
@@ -30,6 +31,23 @@ export class ByteWriter {
     if (end - start < SHORT_BYTES) for (let at = start; at < end; at++) out[to++] = source[at] ?? 0;
     else source.copy(out, to, start, end);
     this.length += end - start;
+  }
+
+  /** The same for text that holds no spaces but such as may go; `hasSpace` = there may be some. */
+  copyText(source: Buffer, start: number, end: number, hasSpace: boolean): void {
+    if (!hasSpace) {
+      this.copy(source, start, end);
+      return;
+    }
+    const out = this.reserve(end - start);
+    let to = this.length;
+    for (let at = start; at < end; at++) {
+      const byte = source[at] ?? SPACE;
+      out[to] = byte;
+      // A branch here would be guessed wrong at every space.
+      to += (SPACE - byte) >>> 31;
+    }
+    this.length = to;
   }
 
   text(value: string): void {

@@ -24,24 +24,16 @@ const EXACT_DIGITS = 15;
 /** Digits up to which a decimal is copied as it is: number-text.ts says the same. */
 const MOST_DIGITS_KEPT = 17;
 
+/*
+ * The next two loops see every token and logprob of every group, hence their shape: they only look at the
+ * bytes, make no calls for numbers in their usual spelling, and copy what lies between the others in one go.
+ */
+
 /**
  * `[1,-100,8.0]`: integers, and floats without a fraction, which lose it. How many there are, or FAILED. Sets
  * the cursor's `sawNegative`.
  */
 export function copyIntegers(cursor: JsonCursor): number {
-  return copyNumbers(cursor, false);
-}
-
-/** `[0.5,1,-1e-7]`: every number comes out with a fraction or an exponent. How many there are, or FAILED. */
-export function copyFloats(cursor: JsonCursor): number {
-  return copyNumbers(cursor, true);
-}
-
-/**
- * Sees every token and logprob of every group, hence its shape: one pass that only looks at the bytes, makes
- * no calls for numbers in their usual spelling, and copies what lies between the others in one go.
- */
-function copyNumbers(cursor: JsonCursor, asFloat: boolean): number {
   if (!cursor.copyByte(OPEN_LIST)) return FAILED;
   if (cursor.copyByte(CLOSE_LIST)) return 0;
   const { input, out } = cursor;
@@ -50,55 +42,30 @@ function copyNumbers(cursor: JsonCursor, asFloat: boolean): number {
   let copiedTo = at;
   let hasSpace = false;
   for (let count = 1; ; count++) {
-    const start = at;
     let byte = input[at] ?? END;
+    const start = at;
     if (byte === MINUS) byte = input[++at] ?? END;
-    const wholeStart = at;
+    const first = byte;
+    const digitsStart = at;
     while (byte >= ZERO && byte <= NINE) byte = input[++at] ?? END;
-    const wholeDigits = at - wholeStart;
-    const mayBeKept = wholeDigits > 0 && wholeDigits <= EXACT_DIGITS && input[wholeStart] !== ZERO;
-
-    let isKept = false;
-    if (byte === DOT && asFloat) {
-      const fractionStart = at + 1;
-      do byte = input[++at] ?? END;
-      while (byte >= ZERO && byte <= NINE);
-      const digits = wholeDigits + at - fractionStart;
-      const isExact = digits <= MOST_DIGITS_KEPT && (input[at - 1] !== ZERO || at - fractionStart === 1);
-      const isSmall = wholeDigits === 1 && input[wholeStart] === ZERO && input[fractionStart] !== ZERO;
-      isKept = at > fractionStart && isExact && (mayBeKept || isSmall) && !isExponent(byte);
-    } else if (!asFloat) {
-      // Text, so that an integer of any length stays exact.
-      const isZero = wholeDigits === 1 && start === wholeStart;
-      isKept = (mayBeKept || isZero) && byte !== DOT && !isExponent(byte);
-      if (start !== wholeStart && input[wholeStart] !== ZERO) cursor.sawNegative = true;
-    } else if (mayBeKept && !isExponent(byte)) {
-      out.copyText(input, copiedTo, at, hasSpace);
-      out.byte(DOT);
-      out.byte(ZERO);
-      copiedTo = at;
-      isKept = true;
-    }
-    if (!isKept) {
+    if (first === ZERO || at === digitsStart || byte === DOT || byte === LOWER_E || byte === UPPER_E) {
       out.copyText(input, copiedTo, start, hasSpace);
       cursor.at = start;
-      if (!(asFloat ? copyNumber(cursor, true) : copyInteger(cursor))) return FAILED;
+      if (!copyInteger(cursor)) return FAILED;
       at = cursor.at;
       copiedTo = at;
       byte = input[at] ?? END;
-    }
+    } else if (start !== digitsStart) cursor.sawNegative = true;
 
-    while (byte <= SPACE && isWhitespace(byte)) {
-      hasSpace = true;
-      byte = input[++at] ?? END;
-    }
-    at++;
-    if (byte === CLOSE_LIST) {
+    if (byte !== COMMA) {
       out.copyText(input, copiedTo, at, hasSpace);
       cursor.at = at;
-      return count;
-    }
-    if (byte !== COMMA) return FAILED;
+      if (cursor.copyByte(CLOSE_LIST)) return count;
+      if (!cursor.copyByte(COMMA)) return FAILED;
+      ({ at } = cursor);
+      copiedTo = at;
+      hasSpace = false;
+    } else at++;
     while ((input[at] ?? END) <= SPACE && isWhitespace(input[at] ?? END)) {
       hasSpace = true;
       at++;
@@ -106,8 +73,64 @@ function copyNumbers(cursor: JsonCursor, asFloat: boolean): number {
   }
 }
 
-function isExponent(byte: number): boolean {
-  return byte === LOWER_E || byte === UPPER_E;
+/** `[0.5,1,-1e-7]`: every number comes out with a fraction or an exponent. How many there are, or FAILED. */
+export function copyFloats(cursor: JsonCursor): number {
+  if (!cursor.copyByte(OPEN_LIST)) return FAILED;
+  if (cursor.copyByte(CLOSE_LIST)) return 0;
+  const { input, out } = cursor;
+  cursor.peek();
+  let { at } = cursor;
+  let copiedTo = at;
+  let hasSpace = false;
+  for (let count = 1; ; count++) {
+    let byte = input[at] ?? END;
+    const start = at;
+    if (byte === MINUS) byte = input[++at] ?? END;
+    const first = byte;
+    const wholeStart = at;
+    while (byte >= ZERO && byte <= NINE) byte = input[++at] ?? END;
+    const wholeDigits = at - wholeStart;
+    let last = ZERO;
+    let fractionDigits = 0;
+    if (byte === DOT) {
+      const fractionStart = at + 1;
+      do {
+        last = byte;
+        byte = input[++at] ?? END;
+      } while (byte >= ZERO && byte <= NINE);
+      fractionDigits = at - fractionStart;
+    }
+    const isUsual =
+      fractionDigits > 0 &&
+      byte !== LOWER_E &&
+      byte !== UPPER_E &&
+      (last !== ZERO || fractionDigits === 1) &&
+      (first === ZERO
+        ? wholeDigits === 1 && isPlainFraction(input, at - fractionDigits, fractionDigits)
+        : wholeDigits > 0 && wholeDigits + fractionDigits <= MOST_DIGITS_KEPT);
+    if (!isUsual) {
+      out.copyText(input, copiedTo, start, hasSpace);
+      cursor.at = start;
+      if (!copyNumber(cursor, true)) return FAILED;
+      at = cursor.at;
+      copiedTo = at;
+      byte = input[at] ?? END;
+    }
+
+    if (byte !== COMMA) {
+      out.copyText(input, copiedTo, at, hasSpace);
+      cursor.at = at;
+      if (cursor.copyByte(CLOSE_LIST)) return count;
+      if (!cursor.copyByte(COMMA)) return FAILED;
+      ({ at } = cursor);
+      copiedTo = at;
+      hasSpace = false;
+    } else at++;
+    while ((input[at] ?? END) <= SPACE && isWhitespace(input[at] ?? END)) {
+      hasSpace = true;
+      at++;
+    }
+  }
 }
 
 /** One integer, or float without a fraction, which starts right here. */
