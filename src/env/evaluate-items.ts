@@ -3,7 +3,8 @@
  * has its own column and stays out of every mean: it says nothing about the model.
  */
 import type { ChatMessage, JsonObject } from "../contracts/chat.ts";
-import { LachesisError } from "../contracts/errors.ts";
+import { LachesisError, toLachesisError } from "../contracts/errors.ts";
+import type { Outcome } from "../contracts/outcome.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
 import type { PlayedRollout } from "./run-rollout.ts";
@@ -22,10 +23,14 @@ type Engine<Item> = {
   maxFailures: number;
   events: EventBus;
   generationParameters: JsonObject;
-  play(item: Item, index: number): Promise<PlayedRollout>;
+  /** A rejection is the environment's own mistake: it ends the evaluation and calls off the other rollouts. */
+  play(item: Item, index: number, signal: AbortSignal): Promise<PlayedRollout>;
 };
 
-/** Rejects with the signal's reason, or with ROLLOUTS_KEEP_FAILING when nothing could be scored. */
+/**
+ * Rejects with the signal's reason, with ROLLOUTS_KEEP_FAILING when nothing could be scored, or with ENV_FAILED
+ * when the environment's own code threw. Nothing is played any more by then.
+ */
 export async function evaluateItems<Item>(
   items: readonly Item[],
   options: EvaluateItemsOptions<Item> & Engine<Item>,
@@ -33,40 +38,47 @@ export async function evaluateItems<Item>(
   const { concurrency, maxFailures, events, play, signal, drain, describe, correctFrom = 1 } = options;
   const played = new Map<number, { item: Item; rollout: PlayedRollout }>();
   let failuresInARow = 0;
-  let lastFailure: LachesisError | undefined;
+  let lastFailure: { message: string; error?: LachesisError } | undefined;
   const isHopeless = () => maxFailures > 0 && failuresInARow >= maxFailures;
+  const giveUp = new AbortController();
+  const either = AbortSignal.any([signal, giveUp.signal]);
 
   events.emit("eval-start", { items: items.length });
   const remaining = items.entries();
   const playOnAndOn = async () => {
-    while (drain?.aborted !== true && !isHopeless()) {
-      signal.throwIfAborted();
+    while (drain?.aborted !== true && !isHopeless() && !either.aborted) {
       const next = remaining.next();
       if (next.done === true) return;
       const [index, item] = next.value;
-      const rollout = await play(item, index);
-      signal.throwIfAborted();
+      let rollout: PlayedRollout;
+      try {
+        rollout = await play(item, index, either);
+      } catch (thrown) {
+        giveUp.abort(toLachesisError(thrown, "ENV_FAILED", `evaluation item ${index}`));
+        return;
+      }
+      if (either.aborted) return;
       played.set(index, { item, rollout });
       const { outcome } = rollout;
-      if (outcome.kind === "infra-failed") {
-        lastFailure = outcome.error;
-        failuresInARow += 1;
-      } else failuresInARow = 0;
+      const failure = failureOf(outcome);
+      lastFailure = failure ?? lastFailure;
+      failuresInARow = failure === undefined ? 0 : failuresInARow + 1;
       events.emit("eval-item", { score: outcome.kind === "scored" ? outcome.reward : null });
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, playOnAndOn));
+  either.throwIfAborted();
 
   const inOrder = [...played].sort(([a], [b]) => a - b);
   const scored = inOrder.flatMap(([, { rollout }]) =>
     rollout.outcome.kind === "scored" ? [rollout.outcome] : [],
   );
   if (lastFailure !== undefined && (isHopeless() || scored.length === 0)) {
-    const hint = lastFailure.hint === undefined ? {} : { hint: lastFailure.hint };
+    const { message, error } = lastFailure;
     throw new LachesisError(
       "ROLLOUTS_KEEP_FAILING",
-      `${inOrder.length - scored.length} of ${inOrder.length} evaluation rollouts failed; the last: ${lastFailure.message}`,
-      { ...hint, cause: lastFailure },
+      `${inOrder.length - scored.length} of ${inOrder.length} evaluation rollouts failed; the last: ${message}`,
+      { ...(error?.hint !== undefined && { hint: error.hint }), cause: error },
     );
   }
 
@@ -101,6 +113,13 @@ export async function evaluateItems<Item>(
       ...describe?.(item, rollout),
     })),
   };
+}
+
+/** What was wrong with a rollout that is neither scored nor called off; running out of time counts. */
+function failureOf(outcome: Outcome): { message: string; error?: LachesisError } | undefined {
+  if (outcome.kind === "infra-failed") return { message: outcome.error.message, error: outcome.error };
+  const isTimeout = outcome.kind === "cancelled" && outcome.by === "timeout";
+  return isTimeout ? { message: "not done within env.worker_timeout" } : undefined;
 }
 
 function sampleOf(

@@ -161,12 +161,10 @@ export class GroupWorkers<Item> {
         return null;
       }
       if (thrown instanceof Cancellation) {
-        this.#end(
-          groupId,
-          [],
-          "dropped",
-          this.#requeue(task) ? `${thrown.by}, to be tried again` : thrown.by,
-        );
+        const reason = this.#requeue(task) ? `${thrown.by}, to be tried again` : thrown.by;
+        this.#end(groupId, [], "dropped", reason);
+        const message = `not done within env.worker_timeout (${timeoutSeconds} s)`;
+        this.#countFailure(thrown.by, { message });
         return null;
       }
       const error =
@@ -184,7 +182,6 @@ export class GroupWorkers<Item> {
 
   #onFailure(task: Task<Item>, groupId: string, { stage, error, retryable }: GroupFailure): void {
     const { env } = this.#options;
-    this.#failuresInARow += 1;
     if (this.pausedForMs === 0) {
       this.#resumeAt = Date.now() + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#pauses);
       this.#pauses += 1;
@@ -197,13 +194,20 @@ export class GroupWorkers<Item> {
     const again = retryable && this.#requeue(task);
     env.services.logger.warn({ groupId, stage, code: error.code, again, err: error }, "group-failed");
     this.#end(groupId, [], "dropped", again ? `${stage} failed, to be tried again` : `${stage} failed`);
+    this.#countFailure(stage, { message: error.message, hint: error.hint, cause: error });
+  }
 
-    const limit = env.config.max_failed_groups;
-    if (limit > 0 && this.#failuresInARow >= limit) {
-      const message = `${this.#failuresInARow} groups in a row failed (${stage}); the last: ${error.message}`;
-      const hint = error.hint === undefined ? {} : { hint: error.hint };
-      this.#fatal ??= new LachesisError("ROLLOUTS_KEEP_FAILING", message, { ...hint, cause: error });
-    }
+  /** Ends the run when too many groups in a row came to nothing. */
+  #countFailure(
+    stage: string,
+    last: { message: string; hint?: string | undefined; cause?: LachesisError },
+  ): void {
+    this.#failuresInARow += 1;
+    const limit = this.#options.env.config.max_failed_groups;
+    if (limit === 0 || this.#failuresInARow < limit) return;
+    const message = `${this.#failuresInARow} groups in a row failed (${stage}); the last: ${last.message}`;
+    const hint = last.hint === undefined ? {} : { hint: last.hint };
+    this.#fatal ??= new LachesisError("ROLLOUTS_KEEP_FAILING", message, { ...hint, cause: last.cause });
   }
 
   /** Puts the item at the end of the backlog, unless it had its tries. */

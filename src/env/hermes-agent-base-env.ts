@@ -89,8 +89,8 @@ export abstract class HermesAgentBaseEnv<
     });
   }
 
-  /** Plays one rollout of the item, from its first message to its outcome. Never rejects. */
-  playRollout(item: Item, { tools, ...place }: RolloutPlace): Promise<PlayedRollout> {
+  /** Plays one rollout of the item to its outcome. Rejects only where `initialMessages` or `formatPrompt` throws. */
+  async playRollout(item: Item, { tools, ...place }: RolloutPlace): Promise<PlayedRollout> {
     const { config } = this;
     return runRollout({
       ...place,
@@ -147,15 +147,15 @@ export abstract class HermesAgentBaseEnv<
       maxFailures: config.max_failed_groups,
       events: services.events,
       generationParameters: { max_new_tokens: config.max_token_length, temperature: config.eval_temperature },
-      play: (item, index) =>
-        playUntilScored(config.rollout_retries, (attempt) =>
+      play: (item, index, signal) =>
+        playUntilScored(config.rollout_retries, async (attempt) =>
           this.playRollout(item, {
             rolloutId: `e${index}${attempt === 0 ? "" : `-r${attempt}`}`,
             groupId: `e${index}`,
             seed: deriveSeed(config.seed, "eval", index, attempt),
             split: "eval",
             tools,
-            signal: options.signal,
+            signal,
             deadlineMs: timeoutSeconds > 0 ? Date.now() + timeoutSeconds * 1000 : Number.POSITIVE_INFINITY,
           }),
         ),

@@ -19,7 +19,10 @@ export type GroupPlay = {
   play(place: { index: number; attempt: number; signal: AbortSignal }): Promise<PlayedRollout>;
 };
 
-/** Rejects only with a Cancellation: the signal's reason, or "timeout" when a rollout ran out of time. */
+/**
+ * Rejects with a Cancellation (the signal's reason, or "timeout" when a rollout ran out of time), or with
+ * what `play` threw. Never before the last rollout has ended.
+ */
 export async function playGroup({
   size,
   retries,
@@ -29,20 +32,25 @@ export async function playGroup({
   const giveUp = new AbortController();
   const either = AbortSignal.any([signal, giveUp.signal]);
   const outcomes: Outcome[] = [];
+  const thrown: unknown[] = [];
 
-  const scored = await Promise.all(
-    Array.from({ length: size }, async (_, index): Promise<ScoredRollout | null> => {
-      const { rolloutId, outcome, result } = await playUntilScored(retries, (attempt) =>
+  const playToItsEnd = async (index: number): Promise<ScoredRollout | null> => {
+    try {
+      const { rolloutId, outcome, result } = await playUntilScored(retries, async (attempt) =>
         play({ index, attempt, signal: either }),
       );
       if (outcome.kind === "scored" && result !== null) return { rolloutId, result, reward: outcome.reward };
       outcomes.push(outcome);
-      giveUp.abort(new Cancellation("group-dropped"));
-      return null;
-    }),
-  );
+    } catch (error) {
+      thrown.push(error);
+    }
+    giveUp.abort(new Cancellation("group-dropped"));
+    return null;
+  };
+  const scored = await Promise.all(Array.from({ length: size }, (_, index) => playToItsEnd(index)));
 
   signal.throwIfAborted();
+  if (thrown.length > 0) throw thrown[0];
   // The first to end badly is the cause; the others were called off because of it.
   const [cause] = outcomes;
   if (cause?.kind === "cancelled") throw new Cancellation(cause.by);

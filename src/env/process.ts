@@ -64,7 +64,10 @@ export async function processEnvironment({
     while (!stop.aborted && !isDone()) {
       await workers.fill(Math.min(limit, total - file.groups), stop);
       if (isDone()) break;
-      await wakeup.sleep(workers.pausedForMs || Number.POSITIVE_INFINITY, stop);
+      // A pause may have ended since `fill` looked: with nothing in flight nobody would end an endless sleep.
+      const pauseMs = workers.pausedForMs;
+      const sleepMs = pauseMs > 0 || workers.inFlight === 0 ? pauseMs : Number.POSITIVE_INFINITY;
+      await wakeup.sleep(sleepMs, stop);
     }
     await workers.settle();
   } catch (error) {

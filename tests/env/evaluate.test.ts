@@ -90,6 +90,41 @@ test("gives up early after max_failed_groups failures in a row", async () => {
   expect(calls).toBe(2);
 });
 
+test("an item whose prompt can't be made ends the evaluation, and nothing is played behind its back", async () => {
+  let calls = 0;
+  const ended: string[] = [];
+  await using services = await testServices((_request, { signal }) => {
+    calls += 1;
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  services.events.on("rollout-end", ({ outcome }) => ended.push(outcome.kind));
+  const env = SumsEnv.make(services, { max_eval_workers: 3 });
+  env.evalItems = sums(50);
+  env.formatPrompt = ({ a }) => {
+    if (a === 2) throw new TypeError("no such column");
+    return `What is ${a} + 1?`;
+  };
+  await expect(evaluateEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "ENV_FAILED",
+    message: expect.stringContaining("item 2: no such column"),
+  });
+  expect(ended).toEqual(["cancelled", "cancelled"]);
+  expect(calls).toBe(2);
+});
+
+test("rollouts that only ever run out of time end the evaluation with an error", async () => {
+  await using services = await testServices(
+    (_request, { signal }) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  );
+  const env = SumsEnv.make(services, { worker_timeout: 0.01, max_failed_groups: 2, max_eval_workers: 1 });
+  env.evalItems = sums(100);
+  await expect(evaluateEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "ROLLOUTS_KEEP_FAILING",
+    message: expect.stringContaining("2 of 2 evaluation rollouts failed; the last: not done within"),
+  });
+});
+
 test("plays no more than max_eval_workers at once", async () => {
   let running = 0;
   let peak = 0;

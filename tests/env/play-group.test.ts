@@ -86,6 +86,23 @@ describe("playGroup", () => {
     expect(reasons).toEqual([new Cancellation("group-dropped"), new Cancellation("group-dropped")]);
   });
 
+  test("what a rollout throws is thrown once the others, called off, have ended", async () => {
+    let ended = 0;
+    const playing = group(({ index, signal }) => {
+      if (index === 0) throw new TypeError("no prompt for this item");
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () =>
+          setImmediate(() => {
+            ended += 1;
+            resolve(played("r", { kind: "cancelled", by: "group-dropped" }));
+          }),
+        ),
+      );
+    });
+    await expect(playing).rejects.toThrow("no prompt for this item");
+    expect(ended).toBe(2);
+  });
+
   test("rejects with the reason it was cancelled for", async () => {
     const cancel = new AbortController();
     const playing = group(

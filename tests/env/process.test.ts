@@ -1,6 +1,6 @@
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import type { BaseEnvConfig } from "../../src/env/env-config.ts";
 import type { GroupResult } from "../../src/env/group.ts";
@@ -132,6 +132,42 @@ test("a machinery that keeps failing ends the run, saying what is saved", async 
   });
   expect(notices.at(-1)?.message).toBe(`Saved 2 groups in ${path}`);
   expect(env.cleanups).toBe(1);
+});
+
+test("groups that only ever run out of time end the run", async () => {
+  await using services = await testServices();
+  const { env } = makeEnv(
+    services,
+    { worker_timeout: 0.01, max_failed_groups: 3, max_num_workers: 1 },
+    { play: () => new Promise(() => {}) },
+  );
+  await expect(processEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "ROLLOUTS_KEEP_FAILING",
+    message: expect.stringContaining("3 groups in a row failed (timeout)"),
+  });
+});
+
+test("goes on after a pause that ends just while it is looked at", async () => {
+  await using services = await testServices();
+  const error = new LachesisError("INFERENCE_FAILED", "busy");
+  const start = Date.now();
+  let looks = Number.NEGATIVE_INFINITY;
+  // Behind a failure come two looks that begin the pause and one that finds it under way; at the fourth it is over.
+  vi.spyOn(Date, "now").mockImplementation(() => (++looks > 3 ? start + 10_000 : start));
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { env } = makeEnv(
+    services,
+    { total_steps: 1, max_num_workers: 1 },
+    {
+      play: async (item) => {
+        if (item > 0) return groupOf(item);
+        await new Promise((resolve) => setImmediate(resolve));
+        looks = 0;
+        return { kind: "failed", stage: "inference", error, retryable: false };
+      },
+    },
+  );
+  expect(await processEnvironment({ env, ...neverStopped() })).toMatchObject({ groups: 1 });
 });
 
 test("a setup that fails cleans up and leaves no file", async () => {

@@ -1,0 +1,265 @@
+/**
+ * The configuration of an environment: names and defaults are Atropos', so that YAML files and flags move
+ * over unchanged. Keys that Atropos has and Lachesis has no use for are accepted and say so. Environments
+ * extend these schemas with `.extend({...})`; both stay strict, an unknown key is an error.
+ */
+import { z } from "zod";
+
+const compatibility = (why: string) => `Accepted for Atropos compatibility; ${why}.`;
+
+export const baseEnvConfig = z.strictObject({
+  group_size: z.int().min(1).default(4).describe("Rollouts per item; one group holds them all."),
+  max_num_workers: z
+    .int()
+    .min(-1)
+    .refine((workers) => workers !== 0, "0 would play nothing; expected -1 or at least 1")
+    .default(-1)
+    .describe("Groups in flight at once. -1 = max_num_workers_per_node × number of inference servers."),
+  max_num_workers_per_node: z
+    .int()
+    .min(1)
+    .default(8)
+    .describe("Groups in flight per inference server, when max_num_workers is -1."),
+  max_eval_workers: z.int().min(1).default(16).describe("Evaluation rollouts in flight at once."),
+  steps_per_eval: z
+    .int()
+    .default(100)
+    .describe(
+      "serve: evaluate each time the trainer passes a multiple of this many steps. 0 or less = never.",
+    ),
+  eval_handling: z
+    .enum(["STOP_TRAIN", "LIMIT_TRAIN", "NONE"])
+    .default("STOP_TRAIN")
+    .describe(
+      "serve: while an evaluation runs, start no training groups (STOP_TRAIN), fewer (LIMIT_TRAIN, see eval_limit_ratio), or as many as ever (NONE).",
+    ),
+  eval_limit_ratio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe("Share of the workers that may train during an evaluation under LIMIT_TRAIN."),
+  max_token_length: z
+    .int()
+    .default(2048)
+    .describe(
+      "Most tokens per model call; also announced to the rollout server as this environment's context.",
+    ),
+  inference_weight: z
+    .number()
+    .default(1)
+    .describe(
+      "This environment's share of the inference servers against other environments. -1 = never slow this environment down.",
+    ),
+  batch_size: z
+    .int()
+    .default(-1)
+    .describe(compatibility("the rollout server says how many sequences a batch has")),
+  max_batches_offpolicy: z
+    .int()
+    .default(3)
+    .describe("serve: start no more groups once this many batches wait in the queue. 0 or less = no limit."),
+  min_batch_allocation: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("Share of each batch that must come from this environment."),
+  rollout_server_url: z
+    .string()
+    .default("http://localhost:8000")
+    .describe("Base URL of the rollout API; `…/runs/NAME` for one of several runs."),
+  rollout_server_token: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "Token of a rollout API that asks for one (role env). Better in the environment: LACHESIS_ROLLOUT_TOKEN.",
+    ),
+  total_steps: z
+    .int()
+    .min(-1)
+    .default(1000)
+    .describe("serve: training steps; -1 = what the trainer registered. process: groups to write."),
+  ensure_scores_are_not_same: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Skip groups whose scores are all equal: they carry no gradient. Ignored when group_size is 1.",
+    ),
+  include_messages: z.boolean().default(false).describe("Put the conversations into the groups."),
+  worker_timeout: z
+    .number()
+    .default(600)
+    .describe(
+      "Seconds a group may take before it is cancelled and its item tried again. 0 or less = no limit.",
+    ),
+  data_path_to_save_groups: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "JSONL file that every group is also written to. An existing file is kept; a number is appended.",
+    ),
+  data_dir_to_save_evals: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Folder for metrics.json and samples.jsonl. null = the run directory."),
+  seed: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Root of every random choice of the run: item order, tool distributions, rollout seeds."),
+  rollout_retries: z
+    .int()
+    .min(0)
+    .default(2)
+    .describe("How often a rollout that failed for no fault of the model is played afresh."),
+  max_failed_groups: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "End the run with an error after this many groups in a row failed for no fault of the model. 0 = never.",
+    ),
+  allow_placeholder_tokens: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Allow groups whose tokens are placeholders (all masked, nothing to train on) when the inference server gives no token ids.",
+    ),
+  tokenizer_name: z
+    .string()
+    .default("NousResearch/DeepHermes-3-Llama-3-3B-Preview")
+    .describe(compatibility("used once the inference servers give token ids")),
+  use_wandb: z
+    .boolean()
+    .default(true)
+    .describe(compatibility("metrics go to the run directory, never to wandb")),
+  wandb_name: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Name to register under at the rollout server. null = the environment's own name."),
+  num_rollouts_to_keep: z.int().default(32).describe(compatibility("rollout tables are not kept")),
+  num_rollouts_per_group_for_logging: z
+    .int()
+    .min(-1)
+    .default(1)
+    .describe(compatibility("rollout tables are not kept")),
+  min_items_sent_before_logging: z
+    .int()
+    .default(2)
+    .describe(
+      "serve: write metrics at a new step only if at least this many groups were sent. 0 or less = always.",
+    ),
+  thinking_mode: z.boolean().default(false).describe(compatibility("the model's chat template decides")),
+  reasoning_effort: z
+    .enum(["none", "minimal", "low", "medium", "high", "xhigh"])
+    .nullable()
+    .default(null)
+    .describe(compatibility("pass it to the server with extra_body")),
+  max_reasoning_tokens: z
+    .int()
+    .min(1024)
+    .max(32000)
+    .nullable()
+    .default(null)
+    .describe(compatibility("pass it to the server with extra_body")),
+  custom_thinking_prompt: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(compatibility("write it into system_prompt")),
+});
+
+export type BaseEnvConfig = z.output<typeof baseEnvConfig>;
+
+export const hermesAgentEnvConfig = baseEnvConfig.extend({
+  enabled_toolsets: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("Toolsets the model may use. null = every registered tool."),
+  disabled_toolsets: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("Toolsets taken away again, from whatever enabled_toolsets or distribution chose."),
+  distribution: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Named toolset distribution, sampled once per group; takes precedence over enabled_toolsets."),
+  max_agent_turns: z.int().min(1).default(30).describe("Model calls per rollout."),
+  system_prompt: z.string().nullable().default(null).describe("System message of every rollout."),
+  agent_temperature: z.number().min(0).default(1).describe("Sampling temperature of training rollouts."),
+  eval_temperature: z.number().min(0).default(0).describe("Sampling temperature of evaluation rollouts."),
+  extra_body: z
+    .record(z.string(), z.json())
+    .nullable()
+    .default(null)
+    .describe("Provider-specific fields, merged into every model request."),
+  tool_call_parser: z
+    .string()
+    .default("hermes")
+    .describe(
+      "How tool calls are read from raw text; servers that return structured tool calls don't need it.",
+    ),
+  default_result_size_chars: z
+    .int()
+    .min(1)
+    .default(100_000)
+    .describe("Characters of one tool result that enter the conversation."),
+  turn_budget_chars: z
+    .int()
+    .min(1)
+    .default(200_000)
+    .describe("Characters that all tool results of one turn may add together."),
+  preview_size_chars: z.int().min(1).default(1_500).describe("Characters kept of a result that is too long."),
+  tool_result_overrides: z
+    .record(z.string(), z.int().min(1))
+    .nullable()
+    .default(null)
+    .describe("Result size in characters per tool name, instead of default_result_size_chars."),
+  tool_pool_size: z.int().min(1).default(128).describe(compatibility("tools run without a thread pool")),
+  terminal_backend: z.string().default("local").describe("Sandbox backend: where the model's commands run."),
+  terminal_timeout: z.number().positive().default(120).describe("Seconds one tool command may take."),
+  terminal_lifetime: z
+    .number()
+    .positive()
+    .default(3600)
+    .describe(compatibility("a sandbox lives exactly as long as its rollout")),
+  terminal_isolation: z
+    .enum(["bubblewrap", "none"])
+    .default("bubblewrap")
+    .describe(
+      'local backend: "none" runs the model\'s commands as plain processes of this user. Trusted code only.',
+    ),
+  terminal_memory_mb: z
+    .int()
+    .min(16)
+    .default(1024)
+    .describe("local backend: private memory of one process, MiB."),
+  terminal_max_processes: z
+    .int()
+    .min(1)
+    .default(128)
+    .describe("local backend: processes and threads in one sandbox."),
+  terminal_workspace_mb: z.int().min(1).default(256).describe("local backend: size of one workspace, MiB."),
+  terminal_network: z
+    .boolean()
+    .default(false)
+    .describe("local backend: whether sandboxes share the host's network."),
+  dataset_name: z.string().nullable().default(null).describe("Dataset on the Hugging Face hub."),
+  dataset_path: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Local JSONL or parquet file with the training items; wins over dataset_name."),
+  dataset_split: z.string().default("train").describe("Split of dataset_name for training items."),
+  prompt_field: z.string().default("prompt").describe("Column of the dataset that holds the prompt."),
+});
+
+export type HermesAgentEnvConfig = z.output<typeof hermesAgentEnvConfig>;
