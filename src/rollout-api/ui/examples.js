@@ -28,9 +28,7 @@ function drawExamples() {
       const scores = example.sequences.map(({ score }) => formatScore(score)).join(" ");
       const button = element("button", "", example.env ?? "no environment");
       button.type = "button";
-      button.append(
-        element("small", "", `step ${formatCount(example.step)} · ${formatClock(example.time)} · ${scores}`),
-      );
+      button.append(element("small", "", `${formatClock(example.time)} · ${scores}`));
       button.setAttribute("aria-current", String(example.id === current?.id));
       button.onclick = () => pick(example);
       return element("li", "", button);
@@ -65,6 +63,7 @@ function readable(example) {
     return tab;
   });
   const more = example.size - example.sequences.length;
+  const rest = more > 0 ? `and ${formatCount(more)} more sequences` : "";
   const messages = (chosen?.messages ?? []).map(({ role, text }) =>
     element(
       "div",
@@ -74,7 +73,7 @@ function readable(example) {
     ),
   );
   return [
-    element("div", "tabs", ...tabs, more > 0 ? ` and ${more} more sequences` : ""),
+    element("div", "tabs", ...tabs, rest, element("span", "at", `step ${formatCount(example.step)}`)),
     element("div", "messages", ...messages),
   ];
 }

@@ -28,7 +28,7 @@ export function formatScore(score) {
 }
 
 export function formatClock(timeMs) {
-  return new Date(timeMs).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(timeMs).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
 /** At most one digit after the point. */

@@ -125,44 +125,46 @@ function showTiles(overview, batches) {
 }
 
 function showEnvs({ time, envs }) {
-  const rows = envs.map((env) => {
-    const state = !env.connected ? "left" : env.stale ? "stale" : "connected";
-    return [
-      element("td", "name", env.wandbName),
-      element("td", `state-${state}`, state),
-      element("td", "", String(Number(env.weight.toPrecision(3)))),
-      element("td", "", formatCount(env.groupSize)),
-      element("td", "", formatCount(env.groupsIn)),
-      element("td", "", formatCount(env.queuedGroups)),
-      element("td", "", `${formatDuration(Math.max(0, time - env.lastSeenAt))} ago`),
-    ];
-  });
-  const head = ["name", "state", "weight", "size", "received", "queued", "last seen"];
-  fillTable(byId("envs"), head, rows, "none has joined");
+  const columns = [
+    ["name", ({ wandbName }) => wandbName, "name"],
+    ["state", stateOf, (env) => `state-${stateOf(env)}`],
+    ["weight", ({ weight }) => String(Number(weight.toPrecision(3)))],
+    ["last seen", ({ lastSeenAt }) => `${formatDuration(Math.max(0, time - lastSeenAt))} ago`],
+    ["size", ({ groupSize }) => formatCount(groupSize), "minor"],
+    ["received", ({ groupsIn }) => formatCount(groupsIn), "minor"],
+    ["queued", ({ queuedGroups }) => formatCount(queuedGroups), "minor"],
+  ];
+  fillTable(byId("envs"), columns, envs, "none has joined");
+}
+
+function stateOf({ connected, stale }) {
+  return !connected ? "left" : stale ? "stale" : "connected";
 }
 
 function showBatches(batches) {
-  const rows = batches
-    .toReversed()
-    .map((batch) => [
-      element("td", "", formatClock(batch.time)),
-      element("td", "", formatCount(batch.step)),
-      element("td", "", formatCount(batch.groups)),
-      element("td", "", formatCount(batch.sequences)),
-      element("td", "", formatScore(batch.meanScore)),
-      element("td", "", formatDuration(batch.ageMs)),
-      element("td", "", formatCount(batch.staleness)),
-    ]);
-  const head = ["served", "step", "groups", "sequences", "score", "age", "stale"];
-  fillTable(byId("batches"), head, rows, "none yet");
+  const columns = [
+    ["served", ({ time }) => formatClock(time)],
+    ["step", ({ step }) => formatCount(step)],
+    ["groups", ({ groups }) => formatCount(groups), "minor"],
+    ["sequences", ({ sequences }) => formatCount(sequences), "minor"],
+    ["score", ({ meanScore }) => formatScore(meanScore)],
+    ["age", ({ ageMs }) => formatDuration(ageMs)],
+    ["stale", ({ staleness }) => `${formatCount(staleness)} steps`],
+  ];
+  fillTable(byId("batches"), columns, batches.toReversed(), "none yet");
 }
 
-function fillTable(table, head, rows, empty) {
+/** A column is its name, what its cells say, and their class (or what makes it). */
+function fillTable(table, columns, rows, empty) {
+  const classOf = (kind, row) => (typeof kind === "function" ? kind(row) : kind);
+  const head = columns.map(([name, , kind]) => element("th", typeof kind === "string" ? kind : "", name));
+  const cellsOf = (row) => columns.map(([, text, kind]) => element("td", classOf(kind, row), text(row)));
   const none = element("td", "empty", empty);
-  none.colSpan = head.length;
+  none.colSpan = columns.length;
+  const body = rows.length > 0 ? rows.map(cellsOf) : [[none]];
   table.replaceChildren(
-    element("thead", "", element("tr", "", ...head.map((name) => element("th", "", name)))),
-    element("tbody", "", ...(rows.length > 0 ? rows : [[none]]).map((cells) => element("tr", "", ...cells))),
+    element("thead", "", element("tr", "", ...head)),
+    element("tbody", "", ...body.map((cells) => element("tr", "", ...cells))),
   );
 }
 

@@ -45,8 +45,8 @@ export type RunView = {
 const SERIES_POINTS = 720;
 const SERIES_INTERVAL_MS = 1000;
 const SCORES_KEPT = 4096;
-const BATCHES_KEPT = 12;
-const EXAMPLES_KEPT = 8;
+const BATCHES_KEPT = 8;
+const EXAMPLES_KEPT = 6;
 
 export class RunHistory {
   readonly #clock: { now(): number };
