@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import { LachesisError } from "../../src/contracts/errors.ts";
+import { longestTimerMs } from "../../src/contracts/longest-timer.ts";
 import type {
   Command,
   ExecOptions,
@@ -100,7 +101,7 @@ export class SupervisedSandbox implements Sandbox {
       isPastTime = true;
       void this.#killTree(job);
     };
-    const timer = setTimeout(onTimeout, Math.min(timeoutMs, 2 ** 31 - 1));
+    const timer = setTimeout(onTimeout, Math.min(timeoutMs, longestTimerMs));
     const onAbort = () => void this.#killTree(job);
     signal.addEventListener("abort", onAbort, { once: true });
     try {

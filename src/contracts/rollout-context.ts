@@ -19,7 +19,7 @@ export interface RolloutContext {
   /** Aborts when the rollout is cancelled. Everything that waits for this rollout takes it. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** Directory of the rollout's defaults, e.g. seconds per command. */
+  /** Limits that hold where a call sets none. */
   readonly limits: RolloutLimits;
   /** The rollout's one sandbox, made at the first call. */
   sandbox(): Promise<Sandbox>;

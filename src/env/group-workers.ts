@@ -6,6 +6,7 @@
  * lower target never cancels it. After failures of the machinery, starting pauses for a growing while.
  */
 import { LachesisError, toLachesisError } from "../contracts/errors.ts";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { BaseEnv } from "./base-env.ts";
 import { Cancellation, cancelledBy } from "./cancellation.ts";
@@ -34,8 +35,6 @@ type CollectedGroup = { kind: "collected"; group: ScoredGroup | null };
 
 type GroupEnd = "sent" | "written" | "skipped" | "dropped";
 
-/** The longest wait a Node timer can hold. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -224,7 +223,7 @@ export class GroupWorkers<Item> {
 }
 
 function setTimeoutIfFinite(act: () => void, delayMs: number): NodeJS.Timeout | undefined {
-  return Number.isFinite(delayMs) ? setTimeout(act, Math.min(delayMs, MAX_TIMER_MS)) : undefined;
+  return Number.isFinite(delayMs) ? setTimeout(act, Math.min(delayMs, longestTimerMs)) : undefined;
 }
 
 const messageOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -5,6 +5,7 @@
 import type { AgentResult } from "../agent/agent-result.ts";
 import type { ChatMessage, Split } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { builtinTools } from "../tools/builtin-tools.ts";
 import type { ToolContext } from "../tools/tool-context.ts";
@@ -97,7 +98,7 @@ export abstract class HermesAgentBaseEnv<
       services: this.services,
       tools,
       messages: this.initialMessages(item),
-      limits: { toolTimeoutMs: config.terminal_timeout * 1000 },
+      limits: { toolTimeoutMs: Math.min(config.terminal_timeout * 1000, longestTimerMs) },
       loop: {
         maxTurns: config.max_agent_turns,
         temperature: place.split === "eval" ? config.eval_temperature : config.agent_temperature,

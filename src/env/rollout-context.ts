@@ -5,12 +5,10 @@
  */
 import type { Logger } from "pino";
 import { LachesisError } from "../contracts/errors.ts";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { ResourceKey, RolloutContext, RolloutLimits } from "../contracts/rollout-context.ts";
 import type { Sandbox, SandboxBackend } from "../contracts/sandbox.ts";
 import { Cancellation } from "./cancellation.ts";
-
-/** The longest wait a Node timer can hold; later deadlines never fire in practice. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export type RolloutContextOptions = {
   rolloutId: string;
@@ -52,7 +50,7 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     this.#backend = options.backend;
     this.signal = AbortSignal.any([options.signal, this.#ending.signal]);
     if (Number.isFinite(this.deadlineMs)) {
-      const remainingMs = Math.min(Math.max(0, this.deadlineMs - Date.now()), MAX_TIMER_MS);
+      const remainingMs = Math.min(Math.max(0, this.deadlineMs - Date.now()), longestTimerMs);
       this.#deadlineTimer = setTimeout(() => this.#ending.abort(new Cancellation("timeout")), remainingMs);
     }
   }

@@ -141,11 +141,18 @@ function promptTooLong(rolloutId: string): LachesisError {
   return new LachesisError("INFERENCE_CONTEXT_FULL", message);
 }
 
-/** The next rollout may well be scored where this one made the reward throw, so it is worth another try. */
+/**
+ * The next rollout may well be scored where this one made the reward throw, so it is worth another try: also
+ * where the reward looked for a file that the model had not written.
+ */
 function rewardError(thrown: unknown, rolloutId: string): LachesisError {
-  if (thrown instanceof LachesisError) return thrown;
+  if (thrown instanceof LachesisError && thrown.retryable) return thrown;
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  const isMissingFile = thrown instanceof LachesisError && thrown.code === "SANDBOX_FILE_NOT_FOUND";
   return new LachesisError("REWARD_FAILED", `computeReward of rollout ${rolloutId} threw: ${reason}`, {
+    ...(isMissingFile && {
+      hint: "Where a missing file is the model's mistake, catch SANDBOX_FILE_NOT_FOUND and return its score.",
+    }),
     cause: thrown,
     retryable: true,
   });

@@ -7,6 +7,7 @@ import OpenAI, { APIConnectionError, APIError } from "openai";
 import { Agent } from "undici";
 import type { ChatCompletion, ChatRequest } from "../contracts/chat.ts";
 import type { LachesisError } from "../contracts/errors.ts";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 import { parseChatCompletion } from "./chat-completion-schema.ts";
 import { probeHttp } from "./http-probe.ts";
 import type { InferenceServer } from "./inference-server.ts";
@@ -16,7 +17,6 @@ import { isContextFull, isTransientStatus, retryAfterMs, ServerFailure } from ".
 
 const defaultBaseUrl = "https://api.openai.com/v1";
 const connectTimeoutMs = 10_000;
-const longestTimerMs = 2 ** 31 - 1;
 const probeTimeoutMs = 5_000;
 const excerptChars = 300;
 
@@ -58,7 +58,7 @@ export class OpenAiServer implements InferenceServer {
   async complete(request: ChatRequest, { signal }: { signal: AbortSignal }): Promise<ChatCompletion> {
     signal.throwIfAborted();
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), this.#config.timeout * 1000);
+    const timer = setTimeout(() => timeout.abort(), Math.min(this.#config.timeout * 1000, longestTimerMs));
     const { extra_body, ...fields } = request;
     const body = { ...fields, ...extra_body, model: this.#config.model_name };
     let answer: unknown;
@@ -74,10 +74,15 @@ export class OpenAiServer implements InferenceServer {
       clearTimeout(timer);
     }
     const parsed = parseChatCompletion(answer);
-    if (parsed.ok) return parsed.completion;
+    if (!parsed.ok) {
+      const message = `${this.baseUrl} answered no chat completion (${parsed.problem}): ${excerpt(answer)}`;
+      throw new ServerFailure("malformed", message);
+    }
+    const brokenOff = parsed.completion.choices.find(({ finish_reason }) => isBrokenOff(finish_reason));
+    if (brokenOff === undefined) return parsed.completion;
     throw new ServerFailure(
-      "malformed",
-      `${this.baseUrl} answered no chat completion (${parsed.problem}): ${excerpt(answer)}`,
+      "server-error",
+      `${this.baseUrl} broke a completion off (finish_reason "${brokenOff.finish_reason}")`,
     );
   }
 
@@ -144,6 +149,14 @@ export class OpenAiServer implements InferenceServer {
     if (isTransientStatus(status)) return new ServerFailure("server-error", message, details);
     return new ServerFailure("rejected", message, { ...details, hint: rejectionHint(status) });
   }
+}
+
+/**
+ * vLLM and SGLang end what they drop themselves (a weight update, a shutdown) under status 200. The half text
+ * is not the model's answer, and must not be scored as one.
+ */
+function isBrokenOff(finishReason: string): boolean {
+  return finishReason === "abort" || finishReason === "error";
 }
 
 function rejectionHint(status: number): string {

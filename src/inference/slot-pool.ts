@@ -5,6 +5,7 @@
  * waits longer than `unavailableLimitMs` while no member is available at all.
  */
 import type { Split } from "../contracts/chat.ts";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 
 export type SlotMember = {
   readonly limits: Readonly<Record<Split, number>>;
@@ -118,7 +119,8 @@ export class SlotPool<Member extends SlotMember> {
       waiter.deadline = undefined;
     } else if (!waiter.deadline) {
       const { unavailableError, unavailableLimitMs, onUnavailable } = this.#options;
-      waiter.deadline = setTimeout(() => waiter.fail(unavailableError()), unavailableLimitMs);
+      const limitMs = Math.min(unavailableLimitMs, longestTimerMs);
+      waiter.deadline = setTimeout(() => waiter.fail(unavailableError()), limitMs);
       onUnavailable?.();
     }
   }

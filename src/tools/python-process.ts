@@ -4,6 +4,7 @@
  * and every later call answers with that loss. Nothing here throws out of a stream's handler.
  */
 import { randomBytes } from "node:crypto";
+import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
 import { abortable } from "./abortable.ts";
 import { BoundedOutput } from "./bounded-output.ts";
@@ -16,7 +17,7 @@ const graceMs = 2_000;
 const exitNoticeMs = 500;
 
 export type LossKind = "exited" | "killed" | "time-limit";
-export type Loss = { kind: LossKind; reason: string };
+export type Loss = { kind: LossKind; reason: string; exitCode?: number };
 
 /** A call's end: the driver's reply, or the loss of the process. `output` is what the call printed. */
 export type CallEnd = { output: string; droppedBytes: number } & (
@@ -51,7 +52,7 @@ export class PythonProcess {
     process.stdout.once("end", () => this.#onChannelClosed());
     this.#drained = new Promise((resolve) => process.stderr.once("close", resolve).once("end", resolve));
     process.exited.then(
-      (code) => this.#lose({ kind: "exited", reason: describeExit(code) }),
+      (exitCode) => this.#lose({ kind: "exited", reason: describeExit(exitCode), exitCode }),
       () => this.#lose({ kind: "exited", reason: "it ended with its sandbox" }),
     );
   }
@@ -100,7 +101,7 @@ export class PythonProcess {
     this.#call = call;
     const limit = setTimeout(
       () => this.#lose({ kind: "time-limit", reason: "it did not stop at the time limit" }),
-      timeoutMs,
+      Math.min(timeoutMs, longestTimerMs),
     );
     try {
       const replied = await abortable(Promise.race([this.#lost.promise, this.#wholeReply(call)]), signal);

@@ -8,7 +8,7 @@
 import { LachesisError } from "../contracts/errors.ts";
 import type { Sandbox } from "../contracts/sandbox.ts";
 import { capMiddle } from "./cap-text.ts";
-import { type CallEnd, PythonProcess } from "./python-process.ts";
+import { type CallEnd, type Loss, PythonProcess } from "./python-process.ts";
 import { inSeconds } from "./tool-timeout.ts";
 
 const startTimeoutMs = 60_000;
@@ -72,10 +72,9 @@ export class PythonSession implements AsyncDisposable {
     if (end.lost) {
       const reason = `Python did not start: ${end.loss.reason}. ${end.output.trim()}`.trim();
       await python.close();
+      await this.#proveSandboxAlive(signal);
       if (this.#startedOnce) return { failure: result("lost", { error: reason }) };
-      throw new LachesisError("TOOL_PROGRAM_MISSING", `Sandbox ${this.#sandbox.id}: ${reason}`, {
-        hint: "Install python3 where the sandbox can see it, or disable the python toolset.",
-      });
+      throw startFailure(`Sandbox ${this.#sandbox.id}: ${reason}`, end.loss);
     }
     this.#python = python;
     this.#startedOnce = true;
@@ -94,6 +93,19 @@ export class PythonSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#python?.close();
   }
+}
+
+/** Exit codes of a program that isn't there, or can't be run. */
+const missingExitCodes = [126, 127];
+
+/** A program that is missing will be missing again; whatever else was in the way may not be. */
+function startFailure(message: string, { exitCode }: Loss): LachesisError {
+  if (exitCode === undefined || !missingExitCodes.includes(exitCode)) {
+    return new LachesisError("SANDBOX_START_FAILED", message, { retryable: true });
+  }
+  return new LachesisError("TOOL_PROGRAM_MISSING", message, {
+    hint: "Install python3 where the sandbox can see it, or disable the python toolset.",
+  });
 }
 
 const freshSession = "All variables are lost; the next call starts a fresh session.";

@@ -81,6 +81,22 @@ describe("a group of agent rollouts", () => {
     expect(services.sandboxes).toEqual({ opened: 2, closed: 2 });
   });
 
+  test("a reward that misses a file fails, is tried again, and is told what to do about it", async () => {
+    await using services = await testServices(async (request) => answer(rightAnswer(request)));
+    const env = SumsEnv.make(services, { group_size: 1, rollout_retries: 1 });
+    let tries = 0;
+    env.reward = async (_item, _result, toolContext) => {
+      tries += 1;
+      return (await toolContext.readFile("answer.txt")).length;
+    };
+    expect(await env.collectGroup({ a: 1, b: 1 }, groupContext(services))).toMatchObject({
+      kind: "failed",
+      stage: "reward",
+      error: { code: "REWARD_FAILED", hint: expect.stringContaining("SANDBOX_FILE_NOT_FOUND") },
+    });
+    expect(tries).toBe(2);
+  });
+
   test("a reward that is no number fails instead of being sent", async () => {
     await using services = await testServices(async (request) => answer(rightAnswer(request)));
     const env = SumsEnv.make(services, { rollout_retries: 0 });

@@ -147,6 +147,22 @@ test.each([
   expect(failure).toMatchObject({ code: "INFERENCE_MALFORMED", kind: "malformed", retryable: true });
 });
 
+test.each(["abort", "error"])(
+  "a completion that the server dropped itself (%s) is no answer",
+  async (reason) => {
+    const failure = await failureOf(raw("application/json", choice({ message, finish_reason: reason })));
+    expect(failure).toMatchObject({ code: "INFERENCE_FAILED", kind: "server-error", retryable: true });
+    expect(failure.message).toContain(`finish_reason "${reason}"`);
+  },
+);
+
+test("a timeout beyond what a timer can hold is no timeout of a millisecond", async () => {
+  const script = raw("application/json", choice({ message, finish_reason: "stop" }));
+  await using scripted = await ScriptedChatServer.start(script);
+  await using server = openServer(scripted.url, { timeout: 10_000_000 });
+  expect(await server.complete(request, { signal: never() })).toMatchObject({ choices: [{ message }] });
+});
+
 test.each([
   [
     "OpenAI",

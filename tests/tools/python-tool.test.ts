@@ -218,15 +218,32 @@ test("calls made at the same time run one after the other, in order", async () =
   expect(await python("order")).toEqual(success("", "[1, 2, 3, 4, 5]"));
 });
 
-test("a Python that never starts is a failure of the machinery", async () => {
+test.each([
+  ["is missing", 127, { code: "TOOL_PROGRAM_MISSING", retryable: false }],
+  ["is killed as it starts", 137, { code: "SANDBOX_START_FAILED", retryable: true }],
+])("a Python that %s is a failure of the machinery", async (_case, exitCode, failure) => {
   await using fresh = rolloutContext(backend);
   const sandbox = await fresh.sandbox();
   const { spawn } = sandbox;
   sandbox.spawn = (_command, options) =>
-    spawn.call(sandbox, { shell: "echo no python here >&2; exit 127" }, options);
+    spawn.call(sandbox, { shell: `echo last words >&2; exit ${exitCode}` }, options);
   await expect(toolCaller(fresh)("python", { code: "1" })).rejects.toMatchObject({
-    code: "TOOL_PROGRAM_MISSING",
-    message: expect.stringContaining("no python here"),
+    ...failure,
+    message: expect.stringContaining("last words"),
+  });
+});
+
+test("a sandbox that dies as Python starts in it is the one to blame", async () => {
+  await using fresh = rolloutContext(backend);
+  const sandbox = await fresh.sandbox();
+  const { spawn } = sandbox;
+  sandbox.spawn = async (_command, options) => {
+    const process = await spawn.call(sandbox, { shell: "sleep 60" }, options);
+    void sandbox[Symbol.asyncDispose]();
+    return process;
+  };
+  await expect(toolCaller(fresh)("python", { code: "1" })).rejects.toMatchObject({
+    code: expect.stringMatching(/^SANDBOX_(CLOSED|DIED)$/),
   });
 });
 
