@@ -23,6 +23,7 @@ import { BodyReceiver } from "./receive-body.ts";
 import { DEFAULT_RUN, Runs } from "./runs.ts";
 import { submissionEndpoints } from "./submission-endpoints.ts";
 import { trainerEndpoints } from "./trainer-endpoints.ts";
+import { TrainerNotices } from "./trainer-notices.ts";
 import { answerUnrouted } from "./unrouted.ts";
 
 declare module "fastify" {
@@ -72,11 +73,12 @@ export function createRolloutApi({
 }: RolloutApiOptions): FastifyInstance {
   const app = Fastify({ logger: false, exposeHeadRoutes: false, forceCloseConnections: "idle" });
   const origins: OriginRules = { corsOrigins, hosts, compat };
+  const notices = new TrainerNotices(logger);
   const endpoints = [
-    ...trainerEndpoints({ compat }),
+    ...trainerEndpoints({ compat }, notices),
     ...batchEndpoints({ compat }),
     ...environmentEndpoints({ compat }),
-    ...submissionEndpoints({ compat }),
+    ...submissionEndpoints({ compat }, notices),
   ];
 
   // Environments send GET /status-env with a JSON body. Bodies are left to the endpoints that take one.
@@ -148,14 +150,15 @@ function serveCalls({ app, runs, receiver, logger }: Served) {
   });
 
   return (endpoint: Endpoint) => async (request: FastifyRequest, reply: FastifyReply) => {
-    const run = await runs.find(runOf(request), endpoint.onUnknownRun);
-    if (!run.ok) return send(reply, run.answer);
+    const run = runOf(request);
+    const found = await runs.find(run, endpoint.onUnknownRun);
+    if (!found.ok) return send(reply, found.answer);
     const received = endpoint.takesBody ? await receiver.receive(request) : noBody;
     if (!received.ok) return send(reply, received.answer);
-    const { store } = run;
+    const { store } = found;
     return send(
       reply,
-      await endpoint.handle({ request, reply, store, body: received.bytes, deliveries, goOn }),
+      await endpoint.handle({ request, reply, run, store, body: received.bytes, deliveries, goOn }),
     );
   };
 }
