@@ -17,6 +17,8 @@ export type WireMode = {
 export type Call = {
   request: FastifyRequest;
   reply: FastifyReply;
+  /** The run's name. */
+  run: string;
   store: GroupStore;
   /** The body, inflated; empty when there is none. */
   body: Buffer;

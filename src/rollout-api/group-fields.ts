@@ -50,4 +50,6 @@ export type EncodedGroup = {
   envId: number | null;
   /** The sender's own name for this group: what comes again under it is the same group. null = has none. */
   groupId: string | null;
+  /** Whether `inference_logprobs` is set: some trainers stop where it is null. */
+  hasLogprobs: boolean;
 };

@@ -40,12 +40,14 @@ export class GroupReader {
     if (this.#strict && problems.length === before) shapeOf(node).check(loc, problems);
     if (problems.length > before) return undefined;
     const tokens = entryOf(node, tokensField.name);
-    const envId = texts[groupFields.findIndex(({ name }) => name === "env_id")];
+    const textOf = (wanted: string) => texts[groupFields.findIndex(({ name }) => name === wanted)];
+    const envId = textOf("env_id");
     return {
       body: Buffer.from(`{${groupFields.map(({ name }, index) => `"${name}":${texts[index]}`).join(",")}}`),
       sequences: tokens?.kind === "array" ? tokens.items.length : 0,
       envId: envId === undefined || envId === "null" ? null : Number(envId),
       groupId: this.#strict ? readGroupId(node) : null,
+      hasLogprobs: textOf("inference_logprobs") !== "null",
     };
   };
 

@@ -23,6 +23,7 @@ import type { Problems } from "./validation.ts";
 
 const indexByName = new Map(groupFields.map(({ name }, index) => [name, index]));
 const BACKSLASH = 0x5c;
+const LOGPROBS = groupFields.findIndex(({ name }) => name === "inference_logprobs");
 const ENV_ID = groupFields.findIndex(({ name }) => name === "env_id");
 const prefixes = groupFields.map(({ name }, index) => Buffer.from(`${index === 0 ? "{" : ","}"${name}":`));
 const prefixBytes = prefixes.reduce((sum, { length }) => sum + length, 0);
@@ -223,7 +224,13 @@ export class GroupScanner {
     const envId = this.#isSet(ENV_ID)
       ? Number(texts.toString("latin1", this.#start(ENV_ID), this.#end(ENV_ID)))
       : null;
-    return { body, sequences: this.#shape.of(tokensField).count ?? 0, envId, groupId: this.#groupId ?? null };
+    return {
+      body,
+      sequences: this.#shape.of(tokensField).count ?? 0,
+      envId,
+      groupId: this.#groupId ?? null,
+      hasLogprobs: this.#isSet(LOGPROBS),
+    };
   }
 
   #fitsTogether(): boolean {

@@ -78,8 +78,14 @@ function readPositiveCount(node: JsonNode, loc: Location, problems: Problems): n
   return count !== undefined && count < 1 ? noteBound(problems, "greater_than_equal", 1, loc, node) : count;
 }
 
+export type TrainerRequest = {
+  registration: Registration;
+  /** What the trainer calls itself (trainer-advice.ts); null = it does not say. */
+  trainerKind: string | null;
+};
+
 /** POST /register. */
-export function registrationReader({ compat }: { compat: boolean }): ReadModel<Registration> {
+export function trainerRequestReader({ compat }: { compat: boolean }): ReadModel<TrainerRequest> {
   return (node, loc, problems) => {
     if (node.kind !== "object") return note(problems, "model_attributes_type", loc, node);
     const read = new FieldReader(node, loc, problems);
@@ -93,7 +99,8 @@ export function registrationReader({ compat }: { compat: boolean }): ReadModel<R
       startingStep: read.required("starting_step", readCount),
       numSteps: read.required("num_steps", readBigInteger),
     };
-    return isComplete(registration) ? registration : undefined;
+    const trainerKind = compat ? null : read.nullable("trainer_kind", readString);
+    return isComplete(registration) && trainerKind !== undefined ? { registration, trainerKind } : undefined;
   };
 }
 

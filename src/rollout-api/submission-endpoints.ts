@@ -7,12 +7,13 @@ import { GroupReader } from "./group-reader.ts";
 import { GroupScanner } from "./group-scanner.ts";
 import type { Placement, SubmitAnswer } from "./group-store.ts";
 import { readBody } from "./request-body.ts";
+import type { TrainerNotices } from "./trainer-notices.ts";
 import type { Location } from "./validation.ts";
 
 const NO_EXAMPLE =
   '{"tokens":[],"masks":[],"scores":[],"advantages":[],"ref_logprobs":[],"generation_params":[],"inference_logprobs":[],"messages":[],"images":[]}';
 
-export function submissionEndpoints({ compat }: WireMode): Endpoint[] {
+export function submissionEndpoints({ compat }: WireMode, notices: TrainerNotices): Endpoint[] {
   const scanner = new GroupScanner({ strict: !compat });
   const { readGroup, readGroups } = new GroupReader({ strict: !compat });
   const submit = {
@@ -33,6 +34,7 @@ export function submissionEndpoints({ compat }: WireMode): Endpoint[] {
             const key = compat ? undefined : idempotencyKey(call);
             const answer = await call.store.submit([identified(group, key)]);
             if (answer.kind !== "accepted") return refusal(answer, ["body"], compat);
+            notices.onGroups(call.run, [group]);
             const [placement] = answer.placements;
             if (placement?.kind !== "buffered") return jsonAnswer('{"status":"received"}');
             return jsonAnswer(`{"status":"buffered","buffer_size":${placement.sequencesLeft}}`);
@@ -52,6 +54,7 @@ export function submissionEndpoints({ compat }: WireMode): Endpoint[] {
             );
             if (answer.kind === "unpackable") return refusal(answer, ["body", answer.index], compat);
             if (answer.kind === "full") return refusal(answer, ["body"], compat);
+            notices.onGroups(call.run, groups);
             return jsonAnswer(encodePlacements(answer.placements));
           },
         ),

@@ -3,18 +3,20 @@ import { randomUUID } from "node:crypto";
 import { jsonAnswer, textAnswer } from "./answer.ts";
 import { answering, type Endpoint, type WireMode } from "./endpoint.ts";
 import { readBody } from "./request-body.ts";
-import { registrationReader } from "./request-models.ts";
+import { trainerRequestReader } from "./request-models.ts";
+import type { TrainerNotices } from "./trainer-notices.ts";
 
-export function trainerEndpoints({ compat }: WireMode): Endpoint[] {
-  const readRegistration = registrationReader({ compat });
+export function trainerEndpoints({ compat }: WireMode, notices: TrainerNotices): Endpoint[] {
+  const readTrainer = trainerRequestReader({ compat });
   const reset: Omit<Endpoint, "method"> = {
     path: "/reset_data",
     audience: "admin",
     effect: "destroy",
     takesBody: false,
     onUnknownRun: "answer-as-closed",
-    handle: async ({ store }) => {
+    handle: async ({ store, run }) => {
       await store.reset();
+      notices.onReset(run);
       return textAnswer("Reset successful");
     },
   };
@@ -38,10 +40,12 @@ export function trainerEndpoints({ compat }: WireMode): Endpoint[] {
       effect: "change",
       takesBody: true,
       onUnknownRun: "make",
-      handle: ({ request, body, store }) =>
-        answering(readBody(request, body, readRegistration), async (registration) => {
+      handle: ({ request, body, store, run }) =>
+        answering(readBody(request, body, readTrainer), async ({ registration, trainerKind }) => {
           await store.register(registration);
-          return jsonAnswer(`{"uuid":${randomInteger()}}`);
+          const warnings = notices.onRegister(run, trainerKind);
+          const advice = trainerKind === null ? "" : `,"warnings":${JSON.stringify(warnings)}`;
+          return jsonAnswer(`{"uuid":${randomInteger()}${advice}}`);
         }),
     },
     {

@@ -4,7 +4,7 @@ import type { EnvRequest, GroupStore, Registration } from "../../src/rollout-api
 
 /** A group whose body says which one it is. */
 export function encodedGroup(sequences: number, envId: number | null, label = "group"): EncodedGroup {
-  return { body: Buffer.from(JSON.stringify({ label })), sequences, envId, groupId: null };
+  return { body: Buffer.from(JSON.stringify({ label })), sequences, envId, groupId: null, hasLogprobs: true };
 }
 
 export const registration: Registration = {

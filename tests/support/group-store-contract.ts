@@ -108,7 +108,9 @@ export function testGroupStore(
       const bodies = ['{"a":12345678901234567890,"b":1.0}', '{"text":"日本語 😀"}'].map((text) =>
         Buffer.from(text),
       );
-      await store.submit(bodies.map((body) => ({ body, sequences: 4, envId: 0, groupId: null })));
+      await store.submit(
+        bodies.map((body) => ({ body, sequences: 4, envId: 0, groupId: null, hasLogprobs: true })),
+      );
       const answer = await store.takeBatch({ leaseSeconds: null });
       expect(answer).toMatchObject({ kind: "batch", bodies });
     });

@@ -8,6 +8,7 @@
  */
 import { describe, expect, test } from "vitest";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
+import { adviceFor, needsLogprobs } from "../../src/rollout-api/trainer-advice.ts";
 import { startRolloutServer } from "../support/rollout-server.ts";
 import { collateForAxolotl } from "../support/trainers/axolotl-trainer.ts";
 import { type DrawnGroup, drawGroup, isSampled } from "../support/trainers/example-groups.ts";
@@ -222,4 +223,27 @@ describe("what each trainer needs of a group", () => {
     });
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../fixtures/trainers/needs.txt");
   });
+
+  test.each(Object.entries(collators))(
+    "the server knows whether %s stops without logprobs",
+    (name, collate) => {
+      const fields = { inference_logprobs: null };
+      const group = new WireItem({ ...drawGroup({ sequences: turns, scores: [1, 0], fields }) });
+      expect(outcome(() => collate([group])) !== "fine").toBe(needsLogprobs(name));
+    },
+  );
+
+  test.each(Object.entries(collators))(
+    "the server warns whoever trains on other than masks: %s",
+    (name, collate) => {
+      // Masks and logprobs that disagree, and a prompt that is not the same for all: who ignores masks shows it.
+      const group = new WireItem({ ...drawGroup({ sequences: ["ppqsstts", "ppqsss"], scores: [1, 0] }) });
+      const masks = group.rows("tokens").map((row) => row.map(() => -100));
+      const trained = collate([group.with("masks", masks)]).sequencesByGroup.flatMap(
+        (sequences) => sequences?.flatMap((sequence) => sequence.trained) ?? [],
+      );
+      const ignoresMasks = trained.some(Boolean);
+      expect(adviceFor(name).some((warning) => warning.includes("ignores masks"))).toBe(ignoresMasks);
+    },
+  );
 });
