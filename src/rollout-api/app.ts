@@ -54,7 +54,7 @@ export type RolloutApiOptions = {
   /** Gets one debug line per request and the errors. */
   logger?: Logger;
   /** Add routes and hooks of their own; a route's `config` says whom it is for (see FastifyContextConfig). */
-  plugins?: readonly ((app: FastifyInstance) => void)[];
+  plugins?: readonly ((app: FastifyInstance, endpoints: readonly Endpoint[]) => void)[];
 };
 
 const MEBIBYTE = 1024 ** 2;
@@ -127,7 +127,7 @@ export function createRolloutApi({
     }
   }
   app.get("/runs", async (_request, reply) => send(reply, await runs.list()));
-  for (const plugin of plugins) plugin(app);
+  for (const plugin of plugins) plugin(app, endpoints);
   return app;
 }
 
