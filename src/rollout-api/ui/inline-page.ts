@@ -11,6 +11,14 @@ import { join } from "node:path";
 
 export type InlinePage = { html: string; contentSecurityPolicy: string };
 
+/** Headers of every page, beside its policy. */
+export const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache",
+};
+
 /** In the order of their imports. */
 const SCRIPTS = ["format.js", "charts.js", "feed.js", "examples.js", "page.js"];
 

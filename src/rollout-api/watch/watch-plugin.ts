@@ -3,16 +3,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { queryOf } from "../request-body.ts";
 import { DEFAULT_RUN } from "../runs.ts";
 import { EventStreams } from "../ui/event-streams.ts";
-import { readUiPage } from "../ui/inline-page.ts";
+import { PAGE_HEADERS, readUiPage } from "../ui/inline-page.ts";
 import type { ServerWatch } from "./server-watch.ts";
-
-/** What the server must never be asked by a page of somebody else's, or be framed by one. */
-const PAGE_HEADERS = {
-  "content-type": "text/html; charset=utf-8",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cache-control": "no-cache",
-};
 
 /** Adds the routes; the watch runs while the application does and is disposed of with it. */
 export function watchPlugin(watch: ServerWatch): (app: FastifyInstance) => void {
