@@ -65,6 +65,14 @@ export const errorCodes = {
   SEARCH_FAILED:
     "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
+  STORE_CORRUPT:
+    "Give another `--store`, or put a copy of the file back: this one is damaged or no store of run-api.",
+  STORE_LOCKED: "Stop the other run-api that has the store open, or give another `--store`.",
+  STORE_OPEN_FAILED: "Give `--store` a file in an existing directory of this machine that you may write to.",
+  STORE_VERSION_UNSUPPORTED:
+    "Use the run-api that wrote the store to drain it, or start anew with another `--store`.",
+  STORE_WRITE_FAILED:
+    "Make space on the disk, or mend it; what was refused was not stored and may be sent again.",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
   TOKEN_FILE_INVALID: "Write one `role: token` a line; roles are env, trainer and admin.",
   TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",

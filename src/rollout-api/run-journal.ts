@@ -24,8 +24,8 @@ export interface RunJournal<Group extends GroupRecord> {
   batchReturned(batch: Batch<Group>): void;
   batchTaken(batch: Batch<Group>): void;
   leaseSettled(settlement: NumberedName<Settlement>): void;
-  /** All groups, environments, batches and names are gone. */
-  cleared(): void;
+  /** All groups, environments, batches and names are gone; the body of the latest group stays. */
+  cleared(latestGroupId: number | null): void;
 }
 
 /** The part of a run's state that is a handful of values. */

@@ -18,7 +18,7 @@ export type OverviewParts = {
 export function makeOverview({ row, envs, waiting, shelf, held, now }: OverviewParts): RunOverview {
   const { queue, buffer } = waiting;
   const batchSize = row.registration?.batchSize ?? -1;
-  const oldest = waiting.oldest();
+  const oldest = waiting.oldestQueued();
   return {
     registered: row.registration !== null,
     started: row.started,

@@ -116,7 +116,7 @@ export class RunState<Group extends GroupRecord> {
     this.#shelf.clear();
     this.#groupNames = new RecentNames(REMEMBERED_GROUP_IDS);
     this.#held = { groups: 0, bytes: 0 };
-    this.#journal.cleared();
+    this.#journal.cleared(this.#latestGroupId);
     this.#journal.runChanged();
   }
 

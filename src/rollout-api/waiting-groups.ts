@@ -8,10 +8,10 @@ import { GroupQueue, type GroupRecord } from "./group-queue.ts";
 import type { Placement } from "./group-store.ts";
 import { findOddGroups } from "./odd-groups.ts";
 
-/** The oldest group in the queue, and how many batches have been formed past it. */
-export type PassedOver = { position: number; batches: number };
+/** The group that came first of those that a batch can hold, and how many batches have been formed past it. */
+export type PassedOver = { groupId: number | null; batches: number };
 
-/** So many batches may leave without the oldest group; then combinations that take it along come first. */
+/** So many batches may leave without the group that came first; then combinations that take it along come first. */
 const PATIENCE_BATCHES = 8;
 
 type Forming = { batchSize: number; minimums: readonly Minimum[] };
@@ -21,7 +21,7 @@ export class WaitingGroups<Group extends GroupRecord> {
   readonly #queue = new GroupQueue<Group>();
   readonly #buffer = new GroupQueue<Group>();
   #nextPosition = 0;
-  #passedOver: PassedOver = { position: -1, batches: 0 };
+  #passedOver: PassedOver = { groupId: null, batches: 0 };
   /** The minimums with which forming failed; null = something has come since. */
   #failedWith: string | null = null;
 
@@ -137,18 +137,22 @@ export class WaitingGroups<Group extends GroupRecord> {
   }
 
   #countPassedOver(batchSize: number): void {
-    const position = this.oldest(batchSize)?.position ?? -1;
-    const isSame = position !== -1 && position === this.#passedOver.position;
-    this.#passedOver = { position, batches: isSame ? this.#passedOver.batches + 1 : 0 };
+    const heads = [...this.#queue.lanes(), ...this.#buffer.lanes()]
+      .filter(({ sequences }) => sequences > 0 && sequences <= batchSize)
+      .map(({ groups }) => groups.at(0)?.id ?? Number.POSITIVE_INFINITY);
+    const groupId = heads.length === 0 ? null : Math.min(...heads);
+    const isSame = groupId !== null && groupId === this.#passedOver.groupId;
+    this.#passedOver = { groupId, batches: isSame ? this.#passedOver.batches + 1 : 0 };
   }
 
-  /** The group that entered the queue first of those that a batch can hold. */
-  oldest(batchSize = Number.POSITIVE_INFINITY): Group | undefined {
+  /** The group that has been in the queue longest. */
+  oldestQueued(): Group | undefined {
     let oldest: Group | undefined;
-    for (const { sequences, groups } of this.#queue.lanes()) {
+    for (const { groups } of this.#queue.lanes()) {
       const group = groups.at(0);
-      if (group === undefined || sequences === 0 || sequences > batchSize) continue;
-      if (oldest === undefined || (group.position ?? 0) < (oldest.position ?? 0)) oldest = group;
+      if (group === undefined || (oldest?.position ?? Number.POSITIVE_INFINITY) < (group.position ?? 0))
+        continue;
+      oldest = group;
     }
     return oldest;
   }

@@ -1,0 +1,263 @@
+/**
+ * A store file and the statements on it. Synchronous: every call blocks its thread, for long when the disk is
+ * slow, so it lives in one of its own (commit-worker.ts).
+ *
+ * The file is in WAL mode and locked for other processes as long as it is open. `synchronous` NORMAL survives
+ * the end of this process at any moment; FULL waits for the disk at every commit and survives a power cut.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { z } from "zod";
+import { LachesisError } from "../../contracts/errors.ts";
+import { REMEMBERED_SETTLEMENTS } from "../batch-shelf.ts";
+import { REMEMBERED_GROUP_IDS } from "../run-state.ts";
+import { GarbageList } from "./garbage-list.ts";
+import type { RunChanges } from "./run-changes.ts";
+import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { encodeState } from "./state-text.ts";
+import { openError } from "./store-errors.ts";
+import { readStoredRuns, type StoredRuns } from "./stored-runs.ts";
+
+export type SyncMode = "normal" | "full";
+
+/** How long to wait for another process that is just closing the file. */
+const LOCK_WAIT_MS = 1000;
+/** The log goes into the file when it has grown to this. */
+const CHECKPOINT_BYTES = 64 * 1024 * 1024;
+/** Garbage beyond this is taken out with each commit, at the commits' cost. */
+const MOST_GARBAGE = 1024;
+const SWEPT_PER_COMMIT = 32;
+
+const header = z.object({ application_id: z.number() });
+const version = z.object({ user_version: z.number() });
+/** SQLite's driver gives each blob memory of its own. */
+const bodyRow = z.object({ body: z.instanceof(Uint8Array<ArrayBuffer>) });
+
+export class StoreFile implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #garbage = new GarbageList();
+
+  /** Throws STORE_LOCKED, STORE_CORRUPT, STORE_VERSION_UNSUPPORTED or STORE_OPEN_FAILED. */
+  constructor(path: string, sync: SyncMode) {
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+      prepareFile(database, path, sync);
+    } catch (error) {
+      database?.close();
+      throw openError(error, path);
+    }
+    this.#database = database;
+  }
+
+  /** All that is stored. Throws STORE_CORRUPT when it makes no sense. */
+  load(): StoredRuns {
+    try {
+      const stored = readStoredRuns(this.#database);
+      for (const { run, snapshot } of stored.runs) this.#garbage.keep(run, snapshot.row.latestGroupId);
+      const rows = z
+        .array(z.object({ id: z.number() }))
+        .parse(this.#all("SELECT id FROM garbage ORDER BY id"));
+      this.#garbage.replace(rows.map(({ id }) => id));
+      return stored;
+    } catch (error) {
+      throw new LachesisError(
+        "STORE_CORRUPT",
+        `the store holds something that makes no sense: ${reasonOf(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Writes all changes in one transaction; when it throws, nothing was written. */
+  write(changes: readonly RunChanges[]): void {
+    if (changes.length === 0) return;
+    this.#transaction(() => {
+      for (const change of changes) this.#writeRun(change);
+      if (this.#garbage.size > MOST_GARBAGE) this.#deleteBodies(SWEPT_PER_COMMIT);
+    });
+  }
+
+  /** The bodies of these groups; null = one is not there. */
+  readBodies(ids: readonly number[]): Uint8Array<ArrayBuffer>[] | null {
+    const bodies: Uint8Array<ArrayBuffer>[] = [];
+    const statement = this.#statement("SELECT body FROM bodies WHERE id = ?");
+    for (const id of ids) {
+      const row = statement.get(id);
+      if (row === undefined) return null;
+      bodies.push(bodyRow.parse(row).body);
+    }
+    return bodies;
+  }
+
+  /** Deletes some bodies of groups that are gone, whose pages are then used again; false = there are none. */
+  sweep(most: number): boolean {
+    if (this.#garbage.size === 0) return false;
+    this.#transaction(() => this.#deleteBodies(most));
+    return this.#garbage.size > 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #writeRun(changes: RunChanges): void {
+    const { run, row } = changes;
+    if (changes.cleared) this.#clear(run);
+    this.#each("INSERT INTO bodies (id, body) VALUES (?, ?)", changes.bodies, ({ id, body }) => [id, body]);
+    this.#discard(changes.garbage);
+    this.#each(
+      "INSERT INTO groups (id, run, env, sequences, bytes, arrived_at, arrived_step, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      changes.groups,
+      (group) => [
+        group.id,
+        run,
+        group.envId,
+        group.sequences,
+        group.bytes,
+        group.arrivedAt,
+        group.arrivedStep,
+        group.position,
+      ],
+    );
+    this.#each("UPDATE groups SET position = ? WHERE id = ?", changes.queued, ({ id, position }) => [
+      position,
+      id,
+    ]);
+    this.#each(
+      "INSERT INTO batches (run, batch, formed_at, group_ids) VALUES (?, ?, ?, ?)",
+      changes.formed,
+      ({ id, formedAt, groupIds }) => [run, id, formedAt, JSON.stringify(groupIds)],
+    );
+    this.#each(
+      "UPDATE batches SET lease = ?, expires_at = ? WHERE run = ? AND batch = ?",
+      changes.leases,
+      ({ batchId, lease }) => [lease?.leaseId ?? null, lease?.expiresAt ?? null, run, batchId],
+    );
+    this.#each("DELETE FROM batches WHERE run = ? AND batch = ?", changes.taken, ({ batchId }) => [
+      run,
+      batchId,
+    ]);
+    const goneIds = changes.taken.flatMap(({ groupIds }) => groupIds);
+    this.#each("DELETE FROM groups WHERE id = ?", goneIds, (id) => [id]);
+    this.#discard(goneIds);
+    this.#each(
+      "INSERT INTO settlements (run, number, lease, how) VALUES (?, ?, ?, ?)",
+      changes.settlements,
+      ({ number, name, value }) => [run, number, name, value],
+    );
+    this.#forget("settlements", run, changes.settlements.at(-1)?.number, REMEMBERED_SETTLEMENTS);
+    this.#each(
+      "INSERT INTO group_names (run, number, name, sequences_left) VALUES (?, ?, ?, ?)",
+      changes.groupNames,
+      ({ number, name, value }) => [run, number, name, value.kind === "queued" ? null : value.sequencesLeft],
+    );
+    this.#forget("group_names", run, changes.groupNames.at(-1)?.number, REMEMBERED_GROUP_IDS);
+    this.#each(
+      "INSERT INTO envs (run, env, state) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state",
+      changes.envs,
+      (env) => [run, env.envId, encodeState(env)],
+    );
+    if (row === null) return;
+    this.#statement(
+      "INSERT INTO runs (id, name, state) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+    ).run(run, row.name, encodeState(row.state));
+    this.#garbage.keep(run, row.state.latestGroupId);
+  }
+
+  #clear(run: number): void {
+    const ids = z
+      .array(z.object({ id: z.number() }))
+      .parse(this.#all("SELECT id FROM groups WHERE run = ?", run));
+    this.#discard(ids.map(({ id }) => id));
+    for (const table of ["groups", "batches", "settlements", "group_names", "envs"]) {
+      this.#statement(`DELETE FROM ${table} WHERE run = ?`).run(run);
+    }
+  }
+
+  /** Lets the names go that are no longer among the newest. */
+  #forget(
+    table: "settlements" | "group_names",
+    run: number,
+    last: number | undefined,
+    remembered: number,
+  ): void {
+    if (last === undefined || last <= remembered) return;
+    this.#statement(`DELETE FROM ${table} WHERE run = ? AND number <= ?`).run(run, last - remembered);
+  }
+
+  #discard(ids: readonly number[]): void {
+    this.#each("INSERT INTO garbage (id) VALUES (?)", ids, (id) => [id]);
+    this.#garbage.add(ids);
+  }
+
+  #deleteBodies(most: number): void {
+    for (const id of this.#garbage.take(most)) {
+      this.#statement("DELETE FROM bodies WHERE id = ?").run(id);
+      this.#statement("DELETE FROM garbage WHERE id = ?").run(id);
+    }
+  }
+
+  #transaction(write: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      write();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #each<Item>(
+    sql: string,
+    items: readonly Item[],
+    values: (item: Item) => (number | string | Uint8Array | null)[],
+  ): void {
+    if (items.length === 0) return;
+    const statement = this.#statement(sql);
+    for (const item of items) statement.run(...values(item));
+  }
+
+  #all(sql: string, ...values: number[]): unknown[] {
+    return this.#statement(sql).all(...values);
+  }
+
+  #statement(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/** Locks the file, makes the tables in a new one, and refuses what is not a store of this version. */
+function prepareFile(database: DatabaseSync, path: string, sync: SyncMode): void {
+  database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  const { application_id: id } = header.parse(database.prepare("PRAGMA application_id").get());
+  const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+  if (!isEmpty && id !== APPLICATION_ID) {
+    throw new LachesisError("STORE_CORRUPT", `${path} is an SQLite file of another program`);
+  }
+  const { user_version: found } = version.parse(database.prepare("PRAGMA user_version").get());
+  if (!isEmpty && found !== SCHEMA_VERSION) {
+    throw new LachesisError(
+      "STORE_VERSION_UNSUPPORTED",
+      `${path} has version ${found}, this run-api reads version ${SCHEMA_VERSION}`,
+    );
+  }
+  if (isEmpty) database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
+  database.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil(CHECKPOINT_BYTES / PAGE_BYTES)}`);
+  database.exec("BEGIN EXCLUSIVE");
+  if (isEmpty) {
+    database.exec(SCHEMA);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+  }
+  database.exec("COMMIT");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
