@@ -6,6 +6,7 @@
  *     T  trained, and sampled            .  not trained, and not sampled
  *     !  trained though not sampled      -  sampled, but not trained
  */
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
 import { adviceFor, needsLogprobs } from "../../src/rollout-api/trainer-advice.ts";
@@ -180,6 +181,14 @@ describe("trainers train on", () => {
     const drawing = draw(golden, collateAll(items, numGenerations));
     await expect(drawing).toMatchFileSnapshot(`../fixtures/trainers/${golden.name}.txt`);
   });
+});
+
+test("docs/trainers.md shows the multi-turn golden", async () => {
+  const [docs = "", golden = ""] = await Promise.all(
+    ["docs/trainers.md", "tests/fixtures/trainers/multi-turn.txt"].map((path) => readFile(path, "utf8")),
+  );
+  const drawing = golden.slice(golden.indexOf("group 0"));
+  expect(docs).toContain(drawing);
 });
 
 test("the ratio's old logprobs are those that the environment sent, position by position", async () => {
