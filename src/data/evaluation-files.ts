@@ -2,7 +2,7 @@
  * What `evaluate` leaves behind, in the layout of Atropos so that its readers keep working: `metrics.json`
  * with the results of the task, and `samples.jsonl` with one line per sample.
  */
-
+import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { JsonObject } from "../contracts/chat.ts";
@@ -36,7 +36,7 @@ export async function writeEvaluation(
 ): Promise<EvaluationPaths> {
   let samplesPath: string | null = null;
   if (samples.length > 0) {
-    await using file = await openSamples(directory);
+    await using file = await JsonlFile.overwrite(join(directory, "samples.jsonl"));
     for (const sample of samples) await file.append(sample);
     samplesPath = file.path;
   }
@@ -54,11 +54,18 @@ export async function writeEvaluation(
 }
 
 /**
- * An empty `samples.jsonl` to append to while samples finish, which also proves before any work that the
- * directory can be written. Rejects with OUTPUT_UNWRITABLE.
+ * Makes the directory and proves that files can be written there, before any work is done for them. What an
+ * earlier evaluation left stays. Rejects with OUTPUT_UNWRITABLE.
  */
-export function openSamples(directory: string): Promise<JsonlFile> {
-  return JsonlFile.overwrite(join(directory, "samples.jsonl"));
+export async function proveWritable(directory: string): Promise<void> {
+  const probe = join(directory, `.${randomUUID()}.part`);
+  try {
+    await makeDirectory(directory);
+    await using _handle = await open(probe, "wx");
+    await rm(probe);
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
 }
 
 async function replaceFile(path: string, content: string): Promise<void> {

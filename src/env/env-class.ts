@@ -10,6 +10,8 @@ import type { BaseEnv } from "./base-env.ts";
 export interface InferenceServers extends ChatServer {
   /** Tells which share (0..1] of the servers this environment may use. */
   setWeight?(weight: number): void;
+  /** Request times and attempts of late, under Atropos' names (`server/server_0_request_time_avg`, ...). */
+  metrics?(): Record<string, number>;
 }
 
 /** Everything an environment works with, made by the CLI (or a test) and closed by it. */

@@ -14,7 +14,10 @@ export async function startEnvironment(env: BaseEnv, signal: AbortSignal): Promi
     await untilAborted(env.prepare({ signal }), signal);
     await untilAborted(env.setup({ signal }), signal);
   } catch (error) {
-    await env.cleanup();
+    // What made the start fail is the news; a clean-up that fails because of it is not.
+    await env.cleanup().catch((cleanup: unknown) => {
+      env.services.logger.warn({ err: cleanup }, "cleanup-failed");
+    });
     throw error;
   }
   return { [Symbol.asyncDispose]: () => env.cleanup() };

@@ -24,7 +24,7 @@ export class StepDuties implements AsyncDisposable {
   readonly #options: StepDutiesOptions;
   readonly #metrics: RunMetrics;
   readonly #evaluation: StepEvaluation;
-  #metricsFile: JsonlFile | undefined;
+  #metricsFile: Promise<JsonlFile> | undefined;
   #step: number;
   #sentAtLastLog = 0;
 
@@ -80,7 +80,7 @@ export class StepDuties implements AsyncDisposable {
     const enough = sent - this.#sentAtLastLog >= env.config.min_items_sent_before_logging;
     if (!enough) return;
     this.#sentAtLastLog = sent;
-    await this.#log(this.#step, { ...this.#metrics.take(), ...env.takeMetrics() });
+    await this.#log(this.#step, { ...this.#metrics.take(), ...env.takeMetrics(), ...servers.metrics?.() });
   }
 
   /** Waits for a running evaluation. */
@@ -91,14 +91,15 @@ export class StepDuties implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.settle();
     this.#metrics[Symbol.dispose]();
-    await this.#metricsFile?.close();
+    const file = await this.#metricsFile?.catch(() => undefined);
+    await file?.close();
   }
 
   async #log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
-    this.#metricsFile ??= await JsonlFile.overwrite(
-      join(this.#options.env.services.runDirectory, "metrics.jsonl"),
-    );
-    await this.#metricsFile.append({ step, time: new Date().toISOString(), ...metrics });
+    // The promise is kept, not the file: a step and an evaluation may both be the first to log.
+    this.#metricsFile ??= JsonlFile.overwrite(join(this.#options.env.services.runDirectory, "metrics.jsonl"));
+    const file = await this.#metricsFile;
+    await file.append({ step, time: new Date().toISOString(), ...metrics });
   }
 
   /** A checkpoint that can't be written is told; it does not end the run. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type EvaluationRecord, openSamples, writeEvaluation } from "../../src/data/evaluation-files.ts";
+import { type EvaluationRecord, proveWritable, writeEvaluation } from "../../src/data/evaluation-files.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -58,7 +58,7 @@ test("a later evaluation replaces an earlier one; without samples there is no sa
 test("an unwritable directory is known before any work is done", async () => {
   await writeFile(join(directory, "file"), "");
   const path = join(directory, "file");
-  await expect(openSamples(path)).rejects.toMatchObject({ code: "OUTPUT_UNWRITABLE" });
+  await expect(proveWritable(path)).rejects.toMatchObject({ code: "OUTPUT_UNWRITABLE" });
   await expect(writeEvaluation(path, { ...record, samples: [] })).rejects.toMatchObject({
     code: "OUTPUT_UNWRITABLE",
     message: expect.stringContaining("metrics.json"),

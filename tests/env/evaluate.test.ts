@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { LachesisError } from "../../src/contracts/errors.ts";
@@ -76,6 +76,23 @@ test("an evaluation in which nothing could be scored is an error, not an accurac
     code: "ROLLOUTS_KEEP_FAILING",
     message: expect.stringMatching(/3 of 3 evaluation rollouts failed.*down/),
   });
+});
+
+test("a directory that can't be written is told before anything is played, and earlier results stay", async () => {
+  let calls = 0;
+  await using services = await testServices(async (request) => {
+    calls += 1;
+    return answer(rightAnswer(request));
+  });
+  const file = join(services.runDirectory, "a-file");
+  await writeFile(file, "earlier");
+  const env = SumsEnv.make(services, { data_dir_to_save_evals: join(file, "evaluation") });
+  env.evalItems = sums(3);
+  await expect(evaluateEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "OUTPUT_UNWRITABLE",
+  });
+  expect(calls).toBe(0);
+  expect(await readFile(file, "utf8")).toBe("earlier");
 });
 
 test("gives up early after max_failed_groups failures in a row", async () => {

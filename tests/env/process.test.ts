@@ -180,3 +180,13 @@ test("a setup that fails cleans up and leaves no file", async () => {
   expect(env.cleanups).toBe(1);
   await expect(access(path)).rejects.toThrow();
 });
+
+test("a clean-up that fails after a failed setup does not hide why", async () => {
+  await using services = await testServices();
+  const { env } = makeEnv(services, {});
+  env.setup = () => Promise.reject(new LachesisError("DATASET_NOT_FOUND", "no such file"));
+  env.cleanup = () => Promise.reject(new TypeError("nothing was opened"));
+  await expect(processEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "DATASET_NOT_FOUND",
+  });
+});

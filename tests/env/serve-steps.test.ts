@@ -95,6 +95,7 @@ describe("what the trainer's steps ask for", () => {
     await using t = await serveScenario({ config: { total_steps: 2, min_items_sent_before_logging: 0 } });
     const weights: number[] = [];
     t.services.servers.setWeight = (weight) => weights.push(weight);
+    t.services.servers.metrics = () => ({ "server/server_0_request_time_avg": 0.25 });
     t.env.script.play = (item) => {
       t.env.recordMetric("numbers/item", item);
       return groupOf(item);
@@ -107,6 +108,7 @@ describe("what the trainer's steps ask for", () => {
     const [first] = lines.map((line) => JSON.parse(line));
     expect(first).toMatchObject({ step: expect.any(Number), "train/items_sent_to_api": expect.any(Number) });
     expect(first["numbers/item"]).toBeGreaterThan(0);
+    expect(first["server/server_0_request_time_avg"]).toBe(0.25);
     expect(weights).toContain(1);
   });
 });
