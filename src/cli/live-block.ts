@@ -13,7 +13,11 @@ export interface BlockTerminal {
 
 const hideCursor = "\x1b[?25l";
 const showCursor = "\x1b[?25h";
-const clearLineEnd = "\x1b[K";
+/**
+ * Before the text, not after it: a terminal that keeps erased cells (tmux) would wrap them when it gets
+ * narrower, and the block would no longer be as high as what was drawn.
+ */
+const clearLine = "\x1b[2K";
 const clearBelow = "\x1b[J";
 
 export class LiveBlock implements Disposable {
@@ -33,16 +37,16 @@ export class LiveBlock implements Disposable {
     if (this.#closed) return;
     const fitted = this.#fit(lines);
     this.#terminal.write(
-      this.#moveToTop() + fitted.map((line) => `${line}${clearLineEnd}\n`).join("") + clearBelow,
+      this.#moveToTop() + fitted.map((line) => `${clearLine}${line}\n`).join("") + clearBelow,
     );
     this.#drawn = fitted;
   }
 
   /** Prints lines above the block; they stay on the screen. */
   print(text: string): void {
-    const block = this.#drawn.map((line) => `${line}${clearLineEnd}\n`).join("");
-    const above = text.split("\n").map((line) => `${line}${clearLineEnd}\n`);
-    this.#terminal.write(this.#moveToTop() + above.join("") + block + clearBelow);
+    // The text may be wider than the terminal: what it wraps into must be clear, too.
+    const lines = [...text.split("\n"), ...this.#drawn].map((line) => `${line}\n`);
+    this.#terminal.write(this.#moveToTop() + clearBelow + lines.join(""));
   }
 
   /** Ends the block: the last frame stays (or goes, with `erase`), the cursor is back. */

@@ -24,7 +24,7 @@ class Screen {
   #apply(token: string): void {
     if (token === "\r") this.#column = 0;
     else if (token === "\n") this.#newLine();
-    else if (token === "\x1b[K") this.lines[this.#row] = this.#line().slice(0, this.#column);
+    else if (token === "\x1b[2K") this.lines[this.#row] = "";
     else if (token === "\x1b[J") {
       this.lines.length = this.#row + 1;
       this.lines[this.#row] = this.#line().slice(0, this.#column);
@@ -70,6 +70,14 @@ describe("LiveBlock", () => {
     block.print("a notice\nof two lines");
     block.draw(["state 2"]);
     expect(screen.lines).toEqual(["a notice", "of two lines", "state 2", ""]);
+  });
+
+  test("a printed line that wraps leaves nothing of the block between its words", () => {
+    const screen = new Screen(8);
+    using block = new LiveBlock(screen);
+    block.draw(["aaaaaaa", "bbbbbbb"]);
+    block.print("0123456789");
+    expect(screen.lines).toEqual(["01234567", "89", "aaaaaaa", "bbbbbbb", ""]);
   });
 
   test("cuts lines to the width and the block to the height", () => {
