@@ -3,7 +3,7 @@
  * content is checked against the schemas later, together with the flags (resolve-config.ts).
  */
 import { readFile } from "node:fs/promises";
-import { isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { LachesisError } from "../contracts/errors.ts";
 
 export type ConfigPath = readonly (string | number)[];
@@ -39,12 +39,13 @@ export function parseConfigFile(text: string, path: string): ConfigFile {
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const { line, col } = lines.linePos(syntaxError.pos[0]);
-    throw new LachesisError(
-      "CONFIG_FILE_INVALID",
-      `${path}:${line}:${col}: not valid YAML: ${syntaxError.message}`,
-    );
+    const wrong =
+      syntaxError.code === "MULTIPLE_DOCS"
+        ? "expected one YAML document, got a second one"
+        : `not valid YAML: ${syntaxError.message}`;
+    throw new LachesisError("CONFIG_FILE_INVALID", `${path}:${line}:${col}: ${wrong}`);
   }
-  const content: unknown = document.toJS();
+  const content = plainValue(document, path);
   if (content !== null && !isConfigMap(content)) {
     throw new LachesisError(
       "CONFIG_FILE_INVALID",
@@ -60,6 +61,20 @@ export function parseConfigFile(text: string, path: string): ConfigFile {
     return offset === undefined ? path : `${path}:${lines.linePos(offset).line}`;
   };
   return { path, content: content ?? {}, locate };
+}
+
+/** Aliases are followed here: one that holds itself, or very many of them, is refused. */
+function plainValue(document: Document.Parsed, path: string): unknown {
+  try {
+    const value: unknown = document.toJS();
+    JSON.stringify(value);
+    return value;
+  } catch (cause) {
+    throw new LachesisError("CONFIG_FILE_INVALID", `${path}: its aliases (*name) don't come to an end`, {
+      hint: "Write the values out, or let an alias stand only for what it doesn't lie in.",
+      cause,
+    });
+  }
 }
 
 /** True for a plain map, as YAML and JSON make them. */

@@ -66,7 +66,8 @@ function unknownOption(token: string, plainOptions: readonly string[]): Lachesis
   const dotted = /^--(no-)?[\w-]+$/.test(name)
     ? `--env.${name.replace(/^--(no-)?/, "").replaceAll("-", "_")}`
     : "";
-  const suggestion = nearest ?? dotted;
+  const isSection = configSections.some((section) => name === `--${section}`);
+  const suggestion = isSection ? "" : (nearest ?? dotted);
   return new LachesisError("USAGE_INVALID", `Unknown option ${name}.`, {
     hint: `${suggestion ? `Did you mean ${suggestion}? ` : ""}Configuration keys are written --env.<key> or --openai.<key>.`,
   });

@@ -27,7 +27,10 @@ export const serverConfig = z.strictObject({
     .describe('Tokenizer of the model; "none" takes the one named like the model.'),
   api_key: z.string().default("").describe("Bearer token; empty sends no Authorization header."),
   base_url: z
-    .union([z.literal(""), z.url({ protocol: /^https?$/ })])
+    .union([
+      z.literal(""),
+      z.url({ protocol: /^https?$/, error: "expected a URL that starts with http:// or https://" }),
+    ])
     .default("")
     .describe("Root of the API, e.g. http://127.0.0.1:9001/v1; empty means https://api.openai.com/v1."),
   n_kwarg_is_ignored: z

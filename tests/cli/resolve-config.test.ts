@@ -6,6 +6,13 @@ import { mergeMaps, resolveConfig } from "../../src/cli/resolve-config.ts";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import { configEnv } from "./config-env.ts";
 
+/** Five aliases of ten aliases of ten aliases…: a short file that stands for a very long one. */
+const aliasBomb = [..."abcdef"]
+  .map(
+    (name, index, all) => `${name}: &${name} [${Array(10).fill(index === 0 ? "x" : `*${all[index - 1]}`)}]`,
+  )
+  .join("\n");
+
 type Given = { flags?: string[]; yaml?: string; openaiApiKey?: string };
 
 function resolve({ flags = [], yaml, openaiApiKey }: Given) {
@@ -158,6 +165,10 @@ describe("problems", () => {
     [{ yaml: "env:\n  ids: [1, 2,\n    x]" }, 'run.yaml:3: env.ids.2: expected integer, got "x"'],
     [{ yaml: "envs: {}" }, "run.yaml:1: envs: unknown key; did you mean env?"],
     [{ yaml: "env: 3" }, "run.yaml:1: env: expected a map"],
+    [
+      { flags: ["--openai.base_url", "127.0.0.1:9001/v1"] },
+      '--openai.base_url: expected a URL that starts with http:// or https://, got "127.0.0.1:9001/v1"',
+    ],
     [{ yaml: "openai: []" }, "run.yaml:1: openai: expected one server's map or a list of such maps"],
     [
       { yaml: "openai:\n  - model_name: a\n  - timeout: -1" },
@@ -165,6 +176,9 @@ describe("problems", () => {
     ],
     [{ yaml: "env: {seed: 1, seed: 2}" }, "CONFIG_FILE_INVALID: run.yaml:1:"],
     [{ yaml: "env:\n\t- x" }, "CONFIG_FILE_INVALID: run.yaml:2:"],
+    [{ yaml: "env: {}\n---\nenv: {}" }, "CONFIG_FILE_INVALID: run.yaml:2:1: expected one YAML document"],
+    [{ yaml: "env: &a\n  x: *a" }, "CONFIG_FILE_INVALID: run.yaml: its aliases"],
+    [{ yaml: aliasBomb }, "CONFIG_FILE_INVALID: run.yaml: its aliases"],
     [{ yaml: "- a" }, "CONFIG_FILE_INVALID: run.yaml: expected a map at the top, got a list"],
   ] satisfies [Given, string][])("%j", (given, expected) => {
     expect(problem(given)).toContain(expected);
