@@ -12,6 +12,7 @@ import { readConfigFile } from "./config-file.ts";
 import { configHelp } from "./config-help.ts";
 import { splitArguments } from "./dotted-flags.ts";
 import { findEnvironment } from "./find-environment.ts";
+import { packageVersion } from "./package-version.ts";
 import { resolveConfig, slurmNotice, testingNotice } from "./resolve-config.ts";
 import { runVerb, type Verb, verbDefaults } from "./run-verb.ts";
 import { padText } from "./text-width.ts";
@@ -46,6 +47,11 @@ export function environmentProgram(options: ProgramOptions): Command {
   const program = new Command(fixed?.envName ?? "environment");
   program
     .description(fixed?.description ?? "Runs RL environments for tool-calling language models.")
+    .version(packageVersion(), "-V, --version", "show the version")
+    .configureHelp({
+      subcommandTerm: (command) =>
+        command.name() in verbs && fixed === undefined ? `${command.name()} <env>` : command.name(),
+    })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),

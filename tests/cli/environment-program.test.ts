@@ -72,6 +72,11 @@ describe("environment", () => {
       "--env.group_size",
     ],
     [
+      ["process", "gsm8k-agent", "--env", "group_size=4"],
+      "USAGE_INVALID: Unknown option --env.",
+      "Configuration keys are written --env.<key>",
+    ],
+    [
       ["process", "gsm8k-agent", "--config", "none.yaml"],
       "CONFIG_FILE_INVALID: Can't read the config file none.yaml",
       "YAML",
@@ -106,7 +111,8 @@ describe("environment", () => {
     [["--help"], "practice" /* mounted by the bin */, false],
     [["process", "--help"], "--config <file>", true],
     [["process", "config-env", "--help"], "--env.difficulty", true],
-    [["--help"], "evaluate", true],
+    [["--help"], "evaluate <env>", true],
+    [["--version"], "0.", true],
   ])("%j exits with 0", async (argv, text, isThere) => {
     const { code, stdout } = await command(...argv);
     expect(code).toBe(0);

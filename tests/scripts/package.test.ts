@@ -36,6 +36,8 @@ const bin = (name: string, ...args: string[]) =>
 describe("the installed package", () => {
   test("its bin `environment` lists and describes the environments", async () => {
     expect((await bin("environment", "list")).stdout).toContain("gsm8k-agent");
+    const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    expect((await bin("environment", "--version")).stdout).toBe(`${version}\n`);
     expect((await bin("environment", "process", "gsm8k-agent", "--help")).stdout).toContain(
       "--env.group_size",
     );
@@ -50,7 +52,16 @@ describe("the installed package", () => {
       const text = await readFile(join(project, "node_modules/lachesis", page), "utf8");
       const [, source = ""] = text.match(/```ts\n([^`]*?class Doubling.*?)```/s) ?? [];
       await writeFile(join(project, "doubling.ts"), source);
-      const options = ["--module", "nodenext", "--target", "esnext", "--strict", "--noEmit", "--types", "node"];
+      const options = [
+        "--module",
+        "nodenext",
+        "--target",
+        "esnext",
+        "--strict",
+        "--noEmit",
+        "--types",
+        "node",
+      ];
       const types = ["--typeRoots", join(root, "node_modules/@types")];
       const compiler = join(root, "node_modules/typescript/bin/tsc");
       await run(process.execPath, [compiler, ...options, ...types, "doubling.ts"], { cwd: project });
