@@ -3,7 +3,7 @@
  * runs out. Expiry needs no timer: whoever looks passes the time, and what has run out by then is back.
  */
 import type { GroupRecord } from "./group-queue.ts";
-import { type NumberedName, RecentNames } from "./recent-names.ts";
+import { type NumberedName, REMEMBERED_SETTLEMENTS, RecentNames } from "./recent-names.ts";
 
 export type Batch<Group> = {
   /** Unique in the run, growing in the order of forming. */
@@ -30,9 +30,6 @@ export type ShelfContent<Group> = {
   leases: readonly Lease<Group>[];
   settlements: readonly NumberedName<Settlement>[];
 };
-
-/** How many settled leases a run remembers, so that a repeated settlement gets its answer again. */
-export const REMEMBERED_SETTLEMENTS = 1000;
 
 export class BatchShelf<Group extends GroupRecord> {
   /** Oldest first. */

@@ -1,6 +1,12 @@
 /** The newest names of a kind with what is known of each; older ones are forgotten. */
 import { Lane } from "./lane.ts";
 
+/** A run's newest group ids that are known: far more than can be under way, at some 100 bytes each. */
+export const REMEMBERED_GROUP_IDS = 200_000;
+
+/** A run's newest settled leases that are known, so that a repeated settlement gets its answer again. */
+export const REMEMBERED_SETTLEMENTS = 1000;
+
 /** A remembered name as stores keep it; numbers count up from 1 in the order of coming. */
 export type NumberedName<Value> = { number: number; name: string; value: Value };
 

@@ -19,7 +19,7 @@ import type {
   RunTotals,
   SubmitAnswer,
 } from "./group-store.ts";
-import { RecentNames } from "./recent-names.ts";
+import { REMEMBERED_GROUP_IDS, RecentNames } from "./recent-names.ts";
 import { RunEnvs } from "./run-envs.ts";
 import { type RunJournal, type RunRow, type RunSnapshot, silentJournal } from "./run-journal.ts";
 import { makeOverview } from "./run-overview.ts";
@@ -32,9 +32,6 @@ export type Submission<Group> = { answer: SubmitAnswer; queued: readonly Group[]
 
 /** `step`: see BatchAnswer. */
 export type ServedLease<Group> = Lease<Group> & { step: number };
-
-/** The run's newest group ids that are known: far more than can be under way, at some 100 bytes each. */
-export const REMEMBERED_GROUP_IDS = 200_000;
 
 const NO_TOTALS: RunTotals = {
   groupsIn: 0,

@@ -1,7 +1,7 @@
 /** What crosses between the store and its thread. Answers come in the order of the requests. */
 import type { RunChanges } from "./run-changes.ts";
 import type { SyncMode } from "./store-file.ts";
-import type { StoredRuns } from "./stored-runs.ts";
+import type { StoredTables } from "./stored-tables.ts";
 
 export type WorkerSettings = { path: string; sync: SyncMode };
 
@@ -13,7 +13,7 @@ export type CommitRequest =
   | { kind: "close" };
 
 export type CommitAnswer =
-  | { kind: "loaded"; stored: StoredRuns }
+  | { kind: "loaded"; tables: StoredTables }
   /** null = one of the bodies is not there. */
   | { kind: "committed"; reads: (Uint8Array<ArrayBuffer>[] | null)[] }
   | { kind: "closed" }

@@ -8,7 +8,7 @@ import { type ErrorCode, errorCodes } from "../../contracts/error-codes.ts";
 import { LachesisError } from "../../contracts/errors.ts";
 import type { CommitAnswer, CommitRequest, WorkerSettings } from "./commit-messages.ts";
 import type { RunChanges } from "./run-changes.ts";
-import type { StoredRuns } from "./stored-runs.ts";
+import { parseStoredRuns, type StoredRuns } from "./stored-runs.ts";
 
 const MOST_UNDER_WAY = 2;
 
@@ -52,9 +52,10 @@ export class CommitThread implements AsyncDisposable {
   async load(): Promise<StoredRuns> {
     this.#collect();
     const answer = await this.#ask({ kind: "load" });
-    this.#isBroken = false;
     if (answer.kind !== "loaded") throw new LachesisError("INTERNAL", `expected loaded, got ${answer.kind}`);
-    return answer.stored;
+    const stored = parseStoredRuns(answer.tables);
+    this.#isBroken = false;
+    return stored;
   }
 
   /** Resolves once everything that happened so far is stored. */

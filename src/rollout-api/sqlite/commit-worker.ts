@@ -43,9 +43,9 @@ class CommitWorker {
     }
     if (request.kind === "load") {
       this.#file ??= new StoreFile(this.#settings.path, this.#settings.sync);
-      const stored = this.#file.load();
+      const tables = this.#file.load();
       this.#failure = undefined;
-      return { kind: "loaded", stored };
+      return { kind: "loaded", tables };
     }
     if (this.#failure !== undefined) throw this.#failure;
     const file = this.#file;

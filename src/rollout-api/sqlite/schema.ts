@@ -15,7 +15,9 @@ export const PAGE_BYTES = 16_384;
  * Numbers that clients choose are REAL, since they may be beyond 64 bits.
  */
 export const SCHEMA = `
-  CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL) STRICT;
+  CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, latest_group INTEGER, state TEXT NOT NULL
+  ) STRICT;
   CREATE TABLE envs (
     run INTEGER NOT NULL, env INTEGER NOT NULL, state TEXT NOT NULL,
     PRIMARY KEY (run, env)

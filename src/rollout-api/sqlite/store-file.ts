@@ -5,17 +5,15 @@
  * The file is in WAL mode and locked for other processes as long as it is open. `synchronous` NORMAL survives
  * the end of this process at any moment; FULL waits for the disk at every commit and survives a power cut.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { z } from "zod";
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { LachesisError } from "../../contracts/errors.ts";
-import { REMEMBERED_SETTLEMENTS } from "../batch-shelf.ts";
-import { REMEMBERED_GROUP_IDS } from "../run-state.ts";
+import { REMEMBERED_GROUP_IDS, REMEMBERED_SETTLEMENTS } from "../recent-names.ts";
 import { GarbageList } from "./garbage-list.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 import { encodeState } from "./state-text.ts";
 import { openError } from "./store-errors.ts";
-import { readStoredRuns, type StoredRuns } from "./stored-runs.ts";
+import type { StoredTables } from "./stored-tables.ts";
 
 export type SyncMode = "normal" | "full";
 
@@ -26,11 +24,6 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 /** Garbage beyond this is taken out with each commit, at the commits' cost. */
 const MOST_GARBAGE = 1024;
 const SWEPT_PER_COMMIT = 32;
-
-const header = z.object({ application_id: z.number() });
-const version = z.object({ user_version: z.number() });
-/** SQLite's driver gives each blob memory of its own. */
-const bodyRow = z.object({ body: z.instanceof(Uint8Array<ArrayBuffer>) });
 
 export class StoreFile implements Disposable {
   readonly #database: DatabaseSync;
@@ -50,25 +43,30 @@ export class StoreFile implements Disposable {
     this.#database = database;
   }
 
-  /** All that is stored. Throws STORE_CORRUPT when it makes no sense. */
-  load(): StoredRuns {
-    try {
-      const stored = readStoredRuns(this.#database);
-      for (const { run, snapshot } of stored.runs) this.#garbage.keep(run, snapshot.row.latestGroupId);
-      const rows = z
-        .array(z.object({ id: z.number() }))
-        .parse(this.#all("SELECT id FROM garbage ORDER BY id"));
-      this.#garbage.replace(rows.map(({ id }) => id));
-      return stored;
-    } catch (error) {
-      throw new LachesisError(
-        "STORE_CORRUPT",
-        `the store holds something that makes no sense: ${reasonOf(error)}`,
-        {
-          cause: error,
-        },
+  /** All that is stored but the bodies, to be parsed by whoever asks. */
+  load(): StoredTables {
+    const all = (sql: string) => this.#database.prepare(sql).all();
+    const runs = all("SELECT id, name, latest_group, state FROM runs ORDER BY id");
+    for (const run of runs) {
+      this.#garbage.keep(
+        numberIn(run, "id"),
+        run.latest_group === null ? null : numberIn(run, "latest_group"),
       );
     }
+    this.#garbage.replace(all("SELECT id FROM garbage ORDER BY id").map((row) => numberIn(row, "id")));
+    return {
+      runs,
+      envs: all("SELECT run, state FROM envs ORDER BY run, env"),
+      groups: all(
+        "SELECT id, run, env, sequences, bytes, arrived_at, arrived_step, position FROM groups ORDER BY id",
+      ),
+      batches: all(
+        "SELECT run, batch, formed_at, group_ids, lease, expires_at FROM batches ORDER BY run, batch",
+      ),
+      settlements: all("SELECT run, number, lease, how FROM settlements ORDER BY run, number"),
+      groupNames: all("SELECT run, number, name, sequences_left FROM group_names ORDER BY run, number"),
+      lastGroup: all("SELECT max(id) AS id FROM bodies"),
+    };
   }
 
   /** Writes all changes in one transaction; when it throws, nothing was written. */
@@ -87,7 +85,7 @@ export class StoreFile implements Disposable {
     for (const id of ids) {
       const row = statement.get(id);
       if (row === undefined) return null;
-      bodies.push(bodyRow.parse(row).body);
+      bodies.push(bytesIn(row, "body"));
     }
     return bodies;
   }
@@ -162,16 +160,14 @@ export class StoreFile implements Disposable {
     );
     if (row === null) return;
     this.#statement(
-      "INSERT INTO runs (id, name, state) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-    ).run(run, row.name, encodeState(row.state));
+      "INSERT INTO runs (id, name, latest_group, state) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET latest_group = excluded.latest_group, state = excluded.state",
+    ).run(run, row.name, row.state.latestGroupId, encodeState(row.state));
     this.#garbage.keep(run, row.state.latestGroupId);
   }
 
   #clear(run: number): void {
-    const ids = z
-      .array(z.object({ id: z.number() }))
-      .parse(this.#all("SELECT id FROM groups WHERE run = ?", run));
-    this.#discard(ids.map(({ id }) => id));
+    const rows = this.#statement("SELECT id FROM groups WHERE run = ?").all(run);
+    this.#discard(rows.map((row) => numberIn(row, "id")));
     for (const table of ["groups", "batches", "settlements", "group_names", "envs"]) {
       this.#statement(`DELETE FROM ${table} WHERE run = ?`).run(run);
     }
@@ -221,10 +217,6 @@ export class StoreFile implements Disposable {
     for (const item of items) statement.run(...values(item));
   }
 
-  #all(sql: string, ...values: number[]): unknown[] {
-    return this.#statement(sql).all(...values);
-  }
-
   #statement(sql: string): StatementSync {
     const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
     this.#statements.set(sql, statement);
@@ -234,17 +226,19 @@ export class StoreFile implements Disposable {
 
 /** Locks the file, makes the tables in a new one, and refuses what is not a store of this version. */
 function prepareFile(database: DatabaseSync, path: string, sync: SyncMode): void {
+  const pragma = (name: string) => numberIn(database.prepare(`PRAGMA ${name}`).get(), name);
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
-  const { application_id: id } = header.parse(database.prepare("PRAGMA application_id").get());
   const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
-  if (!isEmpty && id !== APPLICATION_ID) {
-    throw new LachesisError("STORE_CORRUPT", `${path} is an SQLite file of another program`);
+  if (!isEmpty && pragma("application_id") !== APPLICATION_ID) {
+    throw new LachesisError("STORE_CORRUPT", `${path} is an SQLite file of another program`, {
+      hint: "Give another --store; the file was left as it is.",
+    });
   }
-  const { user_version: found } = version.parse(database.prepare("PRAGMA user_version").get());
-  if (!isEmpty && found !== SCHEMA_VERSION) {
+  if (!isEmpty && pragma("user_version") !== SCHEMA_VERSION) {
     throw new LachesisError(
       "STORE_VERSION_UNSUPPORTED",
-      `${path} has version ${found}, this run-api reads version ${SCHEMA_VERSION}`,
+      `${path} is a store of version ${pragma("user_version")}, this run-api knows version ${SCHEMA_VERSION}`,
+      { hint: "Drain it with the run-api that wrote it, or give another --store." },
     );
   }
   if (isEmpty) database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
@@ -258,6 +252,18 @@ function prepareFile(database: DatabaseSync, path: string, sync: SyncMode): void
   database.exec("COMMIT");
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+type Row = Record<string, SQLOutputValue>;
+
+function numberIn(row: Row | undefined, column: string): number {
+  const value = row?.[column];
+  if (typeof value !== "number")
+    throw new LachesisError("STORE_CORRUPT", `no number in the column ${column}`);
+  return value;
+}
+
+/** SQLite's driver gives each blob memory of its own, which may move to another thread. */
+function bytesIn(row: Row, column: string): Uint8Array<ArrayBuffer> {
+  const value = row[column];
+  if (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer) return new Uint8Array(value.buffer);
+  throw new LachesisError("STORE_CORRUPT", `no bytes in the column ${column}`);
 }

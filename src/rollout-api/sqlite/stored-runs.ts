@@ -1,11 +1,12 @@
-/** Reads the runs of a store file back into snapshots. */
-import type { DatabaseSync } from "node:sqlite";
+/** Makes snapshots of runs from the rows of a store file, believing none of them. */
 import { z } from "zod";
+import { LachesisError } from "../../contracts/errors.ts";
 import type { Batch, Lease } from "../batch-shelf.ts";
 import type { GroupRecord } from "../group-queue.ts";
 import type { RunRow, RunSnapshot } from "../run-journal.ts";
 import type { StoredEnv } from "./run-changes.ts";
 import { decodeState } from "./state-text.ts";
+import type { StoredTables } from "./stored-tables.ts";
 
 export type StoredRun = { run: number; name: string; snapshot: RunSnapshot<GroupRecord> };
 
@@ -63,107 +64,119 @@ const storedEnv = z.strictObject({
   sequencesIn: count,
 }) satisfies z.ZodType<StoredEnv>;
 
-const groupRow = z
-  .object({
-    id: z.number(),
-    env: z.number().nullable(),
-    sequences: z.number(),
-    bytes: z.number(),
-    arrived_at: z.number(),
-    arrived_step: float,
-    position: z.number().nullable(),
-  })
-  .transform(
-    ({ env, arrived_at, arrived_step, ...row }): GroupRecord => ({
-      ...row,
-      envId: env,
-      arrivedAt: arrived_at,
-      arrivedStep: arrived_step,
-    }),
-  );
+const id = z.number();
+const stateText = z.string().transform((text) => decodeState(text));
 
-const batchRow = z.object({
-  batch: z.number(),
-  formed_at: z.number(),
-  group_ids: z.string().transform((text) => z.array(z.number()).parse(JSON.parse(text))),
-  lease: z.string().nullable(),
-  expires_at: z.number().nullable(),
+const tables = z.object({
+  runs: z.array(z.object({ id, name: z.string(), state: stateText.pipe(runRow) })),
+  envs: z.array(z.object({ run: id, state: stateText.pipe(storedEnv) })),
+  groups: z.array(
+    z.object({
+      id,
+      run: id,
+      env: z.number().nullable(),
+      sequences: z.number(),
+      bytes: z.number(),
+      arrived_at: z.number(),
+      arrived_step: float,
+      position: z.number().nullable(),
+    }),
+  ),
+  batches: z.array(
+    z.object({
+      run: id,
+      batch: id,
+      formed_at: z.number(),
+      group_ids: z
+        .string()
+        .transform((text): unknown => JSON.parse(text))
+        .pipe(z.array(id)),
+      lease: z.string().nullable(),
+      expires_at: z.number().nullable(),
+    }),
+  ),
+  settlements: z.array(
+    z.object({ run: id, number: z.number(), lease: z.string(), how: z.enum(["taken", "returned"]) }),
+  ),
+  groupNames: z.array(
+    z.object({ run: id, number: z.number(), name: z.string(), sequences_left: z.number().nullable() }),
+  ),
+  lastGroup: z.tuple([z.object({ id: id.nullable() })]),
 });
 
-const settlementRow = z
-  .object({ number: z.number(), lease: z.string(), how: z.enum(["taken", "returned"]) })
-  .transform(({ number, lease, how }) => ({ number, name: lease, value: how }));
+type Tables = z.output<typeof tables>;
 
-const groupNameRow = z
-  .object({ number: z.number(), name: z.string(), sequences_left: z.number().nullable() })
-  .transform(({ number, name, sequences_left: sequencesLeft }) => ({
-    number,
-    name,
-    value:
-      sequencesLeft === null ? { kind: "queued" as const } : { kind: "buffered" as const, sequencesLeft },
-  }));
-
-/** Throws what SQLite or zod throws when the file is not what it should be. */
-export function readStoredRuns(database: DatabaseSync): StoredRuns {
-  const rows = z
-    .array(z.object({ id: z.number(), name: z.string(), state: z.string() }))
-    .parse(database.prepare("SELECT id, name, state FROM runs ORDER BY id").all());
-  const { last } = z
-    .object({ last: z.number().nullable() })
-    .parse(database.prepare("SELECT max(id) AS last FROM bodies").get());
-  return {
-    runs: rows.map(({ id, name, state }) => ({
-      run: id,
-      name,
-      snapshot: readSnapshot(database, id, runRow.parse(decodeState(state))),
-    })),
-    nextGroupId: (last ?? 0) + 1,
-  };
+/** Throws STORE_CORRUPT when the rows make no sense. */
+export function parseStoredRuns(stored: StoredTables): StoredRuns {
+  try {
+    const parsed = tables.parse(stored);
+    return { runs: snapshotsOf(parsed), nextGroupId: (parsed.lastGroup[0].id ?? 0) + 1 };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LachesisError("STORE_CORRUPT", `the store holds something that makes no sense: ${reason}`, {
+      cause: error,
+    });
+  }
 }
 
-function readSnapshot(database: DatabaseSync, run: number, row: RunRow): RunSnapshot<GroupRecord> {
-  const all = (sql: string) => database.prepare(sql).all(run);
-  const envs = z
-    .array(z.object({ state: z.string().transform((text) => storedEnv.parse(decodeState(text))) }))
-    .parse(all("SELECT state FROM envs WHERE run = ? ORDER BY env"));
-  const groups = z
-    .array(groupRow)
-    .parse(
-      all(
-        "SELECT id, env, sequences, bytes, arrived_at, arrived_step, position FROM groups WHERE run = ? ORDER BY id",
-      ),
-    );
-  const batchRows = z
-    .array(batchRow)
-    .parse(
-      all("SELECT batch, formed_at, group_ids, lease, expires_at FROM batches WHERE run = ? ORDER BY batch"),
-    );
+function snapshotsOf({ runs, ...tables }: Tables): StoredRun[] {
+  const byRun = <Row extends { run: number }>(rows: Row[]) => {
+    const found = Map.groupBy(rows, ({ run }) => run);
+    return (run: number): Row[] => found.get(run) ?? [];
+  };
+  const envs = byRun(tables.envs);
+  const groups = byRun(tables.groups);
+  const batches = byRun(tables.batches);
+  const settlements = byRun(tables.settlements);
+  const groupNames = byRun(tables.groupNames);
+  return runs.map(({ id: run, name, state }) => ({
+    run,
+    name,
+    snapshot: {
+      row: state,
+      envs: envs(run).map((env) => env.state),
+      ...divideGroups(groups(run), batches(run)),
+      settlements: settlements(run).map(({ number, lease, how }) => ({ number, name: lease, value: how })),
+      groupNames: groupNames(run).map(({ number, name: groupName, sequences_left: sequencesLeft }) => ({
+        number,
+        name: groupName,
+        value: sequencesLeft === null ? { kind: "queued" } : { kind: "buffered", sequencesLeft },
+      })),
+    },
+  }));
+}
 
-  const loose = new Map(groups.map((group) => [group.id, group]));
+/** Groups in batches and groups in none. */
+function divideGroups(
+  groupRows: Tables["groups"],
+  batchRows: Tables["batches"],
+): Pick<RunSnapshot<GroupRecord>, "groups" | "batches" | "leases"> {
+  const loose = new Map(
+    groupRows.map(({ id: groupId, env, sequences, bytes, arrived_at, arrived_step, position }) => [
+      groupId,
+      {
+        id: groupId,
+        envId: env,
+        sequences,
+        bytes,
+        arrivedAt: arrived_at,
+        arrivedStep: arrived_step,
+        position,
+      },
+    ]),
+  );
   const batches: Batch<GroupRecord>[] = [];
   const leases: Lease<GroupRecord>[] = [];
-  for (const { batch: id, formed_at: formedAt, group_ids: ids, lease, expires_at: expiresAt } of batchRows) {
-    const members = ids.map((groupId) => {
-      const member = loose.get(groupId);
-      if (member === undefined) throw new Error(`batch ${id} lacks its group ${groupId}`);
+  for (const { batch: batchId, formed_at, group_ids, lease, expires_at } of batchRows) {
+    const groups = group_ids.map((groupId) => {
+      const group = loose.get(groupId);
+      if (group === undefined) throw new Error(`batch ${batchId} lacks its group ${groupId}`);
       loose.delete(groupId);
-      return member;
+      return group;
     });
-    const batch = { id, groups: members, formedAt };
+    const batch = { id: batchId, groups, formedAt: formed_at };
     batches.push(batch);
-    if (lease !== null) leases.push({ leaseId: lease, batch, expiresAt });
+    if (lease !== null) leases.push({ leaseId: lease, batch, expiresAt: expires_at });
   }
-  return {
-    row,
-    envs: envs.map(({ state }) => state),
-    groups: [...loose.values()],
-    batches,
-    leases,
-    settlements: z
-      .array(settlementRow)
-      .parse(all("SELECT number, lease, how FROM settlements WHERE run = ? ORDER BY number")),
-    groupNames: z
-      .array(groupNameRow)
-      .parse(all("SELECT number, name, sequences_left FROM group_names WHERE run = ? ORDER BY number")),
-  };
+  return { groups: [...loose.values()], batches, leases };
 }
