@@ -149,7 +149,15 @@ async function playStage(
   const endsAt = state.startedAt + state.seconds * 1000 * stageEnds[name];
   using timeIsUp = abortWhen(() => Date.now() >= endsAt && hasEnough(name, state));
   const { env, servers } = config;
-  await using services = openServices({ env, servers, runDirectory, logger, events, environment });
+  await using services = openServices({
+    env,
+    servers,
+    runDirectory,
+    logger,
+    events,
+    environment,
+    stopping,
+  });
   const { saved } = await playVerb(name, createEnvironment(Gsm8kAgentEnv, { config: env, services }), {
     drain: AbortSignal.any([stopping, timeIsUp.signal]),
     abort: aborted,

@@ -18,17 +18,20 @@ export type ServicesOptions = {
   logger: Logger;
   events: EventBus;
   environment: ProcessEnvironment;
+  /** Aborts when the run starts nothing new: nobody then waits for servers that are away. */
+  stopping: AbortSignal;
 };
 
 export type OpenServices = EnvServices & AsyncDisposable;
 
 /** Throws a LachesisError where the configuration asks for what there isn't, e.g. an unknown backend. */
 export function openServices(options: ServicesOptions): OpenServices {
-  const { env, servers, runDirectory, logger, events, environment } = options;
+  const { env, servers, runDirectory, logger, events, environment, stopping } = options;
   const backend = createBackend(String(env.terminal_backend ?? "local"), backendConfig(env));
   const manager = new ServerManager({
     servers,
     logger: logger.child({ part: "inference" }),
+    stopping,
     onNotice: (notice) => events.emit("notice", notice),
   });
   return {

@@ -92,9 +92,18 @@ export async function runVerb({
     using shutdown = new Shutdown({ onStage: (stage) => view.print(stageTexts[stage]) });
     for (const notice of [`Run directory: ${runDirectory}`, ...notices]) view.print(notice);
     try {
-      await using services = openServices({ env, servers, runDirectory, logger, events, environment });
+      const { stopping } = shutdown;
+      await using services = openServices({
+        env,
+        servers,
+        runDirectory,
+        logger,
+        events,
+        environment,
+        stopping,
+      });
       const environmentOfRun = createEnvironment(envClass, { config: env, services });
-      result = await playVerb(verb, environmentOfRun, { drain: shutdown.stopping, abort: shutdown.aborted });
+      result = await playVerb(verb, environmentOfRun, { drain: stopping, abort: shutdown.aborted });
     } catch (error) {
       if (!isStop(error, shutdown)) {
         failure = { error };

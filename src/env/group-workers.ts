@@ -204,7 +204,8 @@ export class GroupWorkers<Item> {
     this.#failuresInARow += 1;
     const limit = this.#options.env.config.max_failed_groups;
     if (limit === 0 || this.#failuresInARow < limit) return;
-    const message = `${this.#failuresInARow} groups in a row failed (${stage}); the last: ${last.message}`;
+    const groups = this.#failuresInARow === 1 ? "1 group" : `${this.#failuresInARow} groups in a row`;
+    const message = `${groups} failed (${stage}); the last: ${last.message}`;
     const hint = last.hint === undefined ? {} : { hint: last.hint };
     this.#fatal ??= new LachesisError("ROLLOUTS_KEEP_FAILING", message, { ...hint, cause: last.cause });
   }

@@ -24,6 +24,8 @@ export type ServerManagerOptions = {
   maxCompletionsPerCall?: number;
   retry?: Partial<RetryPolicy>;
   health?: Partial<HealthPolicy>;
+  /** Once it aborts the run is ending: nobody waits any longer for a server that is away. */
+  stopping?: AbortSignal;
   /** Told once per outage, in words for people; the log has it too. */
   onNotice?: (notice: { level: "warn" | "info"; message: string }) => void;
   clock?: Clock;
@@ -43,6 +45,8 @@ export class ServerManager implements ChatServer, AsyncDisposable {
   readonly #logger: Logger;
   readonly #onNotice: ServerManagerOptions["onNotice"];
   readonly #unavailableLimitSeconds: number;
+  readonly #stopping: AbortSignal | undefined;
+  readonly #onStopping = () => this.#pool.hurry();
   readonly #closing = new AbortController();
   #outageNoticed = false;
   #closed: Promise<void> | undefined;
@@ -84,6 +88,9 @@ export class ServerManager implements ChatServer, AsyncDisposable {
       unavailableError: () => this.#unavailable(),
       onUnavailable: () => this.#noticeOutage(),
     });
+    this.#stopping = options.stopping;
+    if (this.#stopping?.aborted) this.#pool.hurry();
+    else this.#stopping?.addEventListener("abort", this.#onStopping, { once: true });
   }
 
   async chatCompletion(
@@ -266,11 +273,13 @@ export class ServerManager implements ChatServer, AsyncDisposable {
 
   #unavailable(): LachesisError {
     const causes = this.#servers.map(({ server, lastFailure }) => lastFailure?.message ?? server.baseUrl);
-    return new LachesisError(
-      "INFERENCE_UNREACHABLE",
-      `No inference server became healthy within ${this.#unavailableLimitSeconds} s: ${causes.join("; ")}`,
-      { retryable: true, cause: this.#servers.at(-1)?.lastFailure },
-    );
+    const waited = this.#stopping?.aborted
+      ? "is healthy, and the run is stopping"
+      : `became healthy within ${this.#unavailableLimitSeconds} s`;
+    return new LachesisError("INFERENCE_UNREACHABLE", `No inference server ${waited}: ${causes.join("; ")}`, {
+      retryable: true,
+      cause: this.#servers.at(-1)?.lastFailure,
+    });
   }
 
   #urls(): string {
@@ -279,6 +288,7 @@ export class ServerManager implements ChatServer, AsyncDisposable {
 
   async #close(): Promise<void> {
     const reason = new LachesisError("INFERENCE_CLOSED", `The server manager of ${this.#urls()} was closed.`);
+    this.#stopping?.removeEventListener("abort", this.#onStopping);
     this.#closing.abort(reason);
     this.#pool.close(reason);
     await Promise.all(this.#servers.map((pooled) => pooled.probingStopped()));

@@ -2,7 +2,7 @@
  * Who may send to which server, and who waits. Every member has a number of slots per split; a caller takes
  * one slot of the least-loaded available member or queues. Invariants: queues are first come, first served;
  * whatever frees capacity (a release, a raised weight, a recovery) hands it to the queue at once; nobody
- * waits longer than `unavailableLimitMs` while no member is available at all.
+ * waits longer than `unavailableLimitMs` while no member is available at all, or at all after `hurry()`.
  */
 import type { Split } from "../contracts/chat.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
@@ -49,6 +49,7 @@ export class SlotPool<Member extends SlotMember> {
   readonly #inFlight = new Map<Member, Record<Split, number>>();
   readonly #queues: Record<Split, Set<Waiter<Member>>> = { train: new Set(), eval: new Set() };
   #weight = 1;
+  #hurried = false;
   #closedBy: { reason: unknown } | undefined;
 
   constructor(options: SlotPoolOptions<Member>) {
@@ -87,6 +88,12 @@ export class SlotPool<Member extends SlotMember> {
     return free ? this.#take(free, options.split) : this.#wait(options, this.#queues[options.split]);
   }
 
+  /** From now on nobody waits for a member to become available; a busy one is still waited for. */
+  hurry(): void {
+    this.#hurried = true;
+    this.membersChanged();
+  }
+
   /** Turns away everybody who waits, and everybody to come. */
   close(reason: unknown): void {
     this.#closedBy ??= { reason };
@@ -117,6 +124,8 @@ export class SlotPool<Member extends SlotMember> {
     if (anyAvailable) {
       clearTimeout(waiter.deadline);
       waiter.deadline = undefined;
+    } else if (this.#hurried) {
+      waiter.fail(this.#options.unavailableError());
     } else if (!waiter.deadline) {
       const { unavailableError, unavailableLimitMs, onUnavailable } = this.#options;
       const limitMs = Math.min(unavailableLimitMs, longestTimerMs);

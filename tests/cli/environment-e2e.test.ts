@@ -196,6 +196,17 @@ describe("Ctrl-C", () => {
     await expectNothingLeft();
   });
 
+  test("once, while the inference server is away: there is nothing to finish, so the run ends", async () => {
+    const url = `http://127.0.0.1:${await freePort()}/v1`;
+    await using cli = new RunningCli(["process", "gsm8k-agent", "--openai.base_url", url, isolation], {
+      cwd,
+    });
+    await cli.says(/No inference server answers/);
+    cli.signal("SIGINT");
+    expect((await cli.end()).code).toBe(130);
+    expect(cli.stdout).toContain("0 groups in");
+  });
+
   test("twice: stops at once, also when the model never answers, and leaves nothing running", async () => {
     await using slow = await startPractice({ latency_ms: 600_000 });
     await using cli = new RunningCli(

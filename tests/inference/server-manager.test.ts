@@ -360,6 +360,32 @@ describe("health", () => {
     await expect(failure).rejects.toThrow(/within 0.3 s.*ECONNREFUSED/);
   });
 
+  test("once the run is stopping nobody waits for a server that is away, neither who waits already nor who comes", async () => {
+    const url = `http://127.0.0.1:${await unusedPort()}/v1`;
+    const stopping = new AbortController();
+    let outages = 0;
+    await using manager = manage(
+      [url],
+      { timeout: 600 },
+      {
+        clock: undefined,
+        retry: { firstDelayMs: 1, maxAttempts: 10 },
+        stopping: stopping.signal,
+        onNotice: () => {
+          outages += 1;
+        },
+      },
+    );
+    const waiting = manager.chatCompletion(request, { signal: never });
+    const ended = expect(waiting).rejects.toThrow(/is healthy, and the run is stopping.*ECONNREFUSED/);
+    await expect.poll(() => outages).toBe(1);
+    stopping.abort();
+    await ended;
+    await expect(manager.chatCompletion(request, { signal: never })).rejects.toMatchObject({
+      code: "INFERENCE_UNREACHABLE",
+    });
+  });
+
   test("check() tells which servers are up", async () => {
     const dead = `http://127.0.0.1:${await unusedPort()}/v1`;
     await using alive = await ScriptedChatServer.start(answer);
