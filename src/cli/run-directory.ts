@@ -61,14 +61,18 @@ export async function requireWritableOutputs(config: Record<string, unknown>): P
 
 export type SavedConfig = { env: Record<string, unknown>; servers: readonly Record<string, unknown>[] };
 
-/** Writes config.yaml, from which `--config` starts the same run again. Secrets are left out. */
+/** Writes config.yaml, from which `--config` starts the same run again. Secrets are left out. Rejects with OUTPUT_UNWRITABLE. */
 export async function saveConfig(runDirectory: string, { env, servers }: SavedConfig): Promise<void> {
   const openai = servers.length === 1 ? servers[0] : servers;
   const text =
     "# The run's whole configuration; --config reads it back. Secrets are left out:\n" +
     "# set OPENAI_API_KEY or pass --openai.api_key.\n" +
     stringify(withoutSecrets({ env, openai }));
-  await writeFile(join(runDirectory, "config.yaml"), text);
+  try {
+    await writeFile(join(runDirectory, "config.yaml"), text);
+  } catch (error) {
+    throw unwritable(join(runDirectory, "config.yaml"), "the run's configuration", error);
+  }
 }
 
 function unwritable(path: string, what: string, cause: unknown): LachesisError {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommanderError } from "commander";
@@ -8,6 +8,7 @@ import { environmentProgram } from "../../src/cli/environment-program.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
 import { pickClass } from "../../src/cli/find-environment.ts";
 import { readProcessEnvironment } from "../../src/cli/process-environment.ts";
+import { saveConfig } from "../../src/cli/run-directory.ts";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import { ConfigEnv, configEnv } from "./config-env.ts";
 import { memoryIo } from "./memory-io.ts";
@@ -145,6 +146,12 @@ describe("places that can't be written to", () => {
     const { code, message, stdout, stderr } = await command("process", "config-env", ...argv);
     expect(message).toMatch(new RegExp(`^OUTPUT_UNWRITABLE: .*${what}`));
     expect([code, stdout, stderr]).toEqual([1, "", ""]);
+  });
+
+  test("a configuration that can't be saved, as on a full disk", async () => {
+    await mkdir(join(place, "config.yaml"));
+    const saving = saveConfig(place, { env: {}, servers: [{}] });
+    await expect(saving).rejects.toMatchObject({ code: "OUTPUT_UNWRITABLE" });
   });
 
   test("a run directory with files in it is not written over", async () => {
