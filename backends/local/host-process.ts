@@ -1,7 +1,7 @@
 /** A child process of this host as one that may be waited for, with the end of what it wrote to stderr. */
 import type { ChildProcess } from "node:child_process";
 import { Writable } from "node:stream";
-import { CappedOutput } from "../capped-output.ts";
+import { CappedOutput } from "../../src/tools/capped-output.ts";
 
 const complaintLimitBytes = 4_096;
 

@@ -10,7 +10,7 @@ import type {
   Sandbox,
   SandboxProcess,
 } from "../../src/contracts/sandbox.ts";
-import { CappedOutput } from "../capped-output.ts";
+import { CappedOutput } from "../../src/tools/capped-output.ts";
 import { downloadInside, readFileInside, uploadInside, writeFileInside } from "../file-transfer.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import {

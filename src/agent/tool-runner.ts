@@ -9,8 +9,8 @@ import PQueue from "p-queue";
 import type { ToolCall, ToolMessage } from "../contracts/chat.ts";
 import type { RolloutContext } from "../contracts/rollout-context.ts";
 import type { Tool, ToolResult } from "../contracts/tool.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
 import type { EventBus } from "../telemetry/events.ts";
-import { abortable } from "../tools/abortable.ts";
 import { headOf } from "../tools/cap-text.ts";
 import { failedResult } from "../tools/define-tool.ts";
 import type { ToolCallCounts, ToolError } from "./agent-result.ts";
@@ -106,7 +106,7 @@ export class ToolRunner {
     const args = parseArguments(call.function.arguments);
     if (!args.ok) return failedResult(args.error);
 
-    const result = await abortable(tool.call(args.value, this.#context), this.#context.signal);
+    const result = await untilAborted(tool.call(args.value, this.#context), this.#context.signal);
     if (!result.ok && result.invalidArguments === true) return result;
     this.counts.schemaValid++;
     if (result.ok) this.counts.executedOk++;

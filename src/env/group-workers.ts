@@ -8,12 +8,12 @@
 import { LachesisError, toLachesisError } from "../contracts/errors.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
 import type { BaseEnv } from "./base-env.ts";
 import { Cancellation, cancelledBy } from "./cancellation.ts";
 import { deriveSeed } from "./derive-seed.ts";
 import type { GroupContext, GroupFailure } from "./group.ts";
 import { type GroupRules, judgeGroup } from "./group-rules.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 export type Delivery = { result: "sent" | "written" } | { result: "dropped"; reason: string };
 

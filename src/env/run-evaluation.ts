@@ -1,8 +1,8 @@
 import type { JsonObject } from "../contracts/chat.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
 import { type EvaluationPaths, writeEvaluation } from "../data/evaluation-files.ts";
 import type { BaseEnv } from "./base-env.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 export type WrittenEvaluation = { evaluation: Evaluation; paths: EvaluationPaths; seconds: number };
 

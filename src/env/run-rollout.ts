@@ -10,11 +10,11 @@ import { LachesisError, toLachesisError } from "../contracts/errors.ts";
 import type { FailedStage, Outcome } from "../contracts/outcome.ts";
 import type { RolloutLimits } from "../contracts/rollout-context.ts";
 import type { Tool } from "../contracts/tool.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
 import { ToolContext } from "../tools/tool-context.ts";
 import { cancelledBy } from "./cancellation.ts";
 import type { EnvServices } from "./env-class.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 export type LoopSettings = Omit<HermesAgentLoopOptions, "server" | "tools" | "split" | "events">;
 

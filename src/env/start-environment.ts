@@ -1,5 +1,5 @@
+import { untilAborted } from "../contracts/until-aborted.ts";
 import type { BaseEnv } from "./base-env.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 /** How a run is told to end: `drain` first (finish what is in flight), `abort` for at once. */
 export type RunSignals = { drain: AbortSignal; abort: AbortSignal };

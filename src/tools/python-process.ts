@@ -6,8 +6,8 @@
 import { randomBytes } from "node:crypto";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
-import { abortable } from "./abortable.ts";
-import { BoundedOutput } from "./bounded-output.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
+import { CappedOutput } from "./capped-output.ts";
 import { pythonCommand } from "./python-driver.ts";
 import { encodeRequest, endOfOutput, type Reply, ReplyReader, readyId } from "./python-frames.ts";
 
@@ -28,7 +28,7 @@ export type CallEnd = { output: string; droppedBytes: number } & (
 type Call = {
   id: string;
   reply: PromiseWithResolvers<Reply>;
-  outputEnd: PromiseWithResolvers<BoundedOutput>;
+  outputEnd: PromiseWithResolvers<CappedOutput>;
 };
 
 export class PythonProcess {
@@ -38,7 +38,7 @@ export class PythonProcess {
   readonly #drained: Promise<unknown>;
   #loss: Loss | undefined;
   #call: Call | undefined;
-  #output = new BoundedOutput(outputLimitBytes);
+  #output = new CappedOutput(outputLimitBytes);
   /** The last bytes of output that may be the start of the running call's end mark. */
   #undecided = Buffer.alloc(0);
 
@@ -104,14 +104,12 @@ export class PythonProcess {
       Math.min(timeoutMs, longestTimerMs),
     );
     try {
-      const replied = await abortable(Promise.race([this.#lost.promise, this.#wholeReply(call)]), signal);
+      const replied = await untilAborted(Promise.race([this.#lost.promise, this.#wholeReply(call)]), signal);
       if ("reply" in replied) {
-        const { text, droppedBytes } = replied.output.read();
-        return { lost: false, reply: replied.reply, output: text, droppedBytes };
+        return { lost: false, reply: replied.reply, ...printed(replied.output) };
       }
-      await abortable(this.#settle(), signal);
-      const { text, droppedBytes } = this.#output.read();
-      return { lost: true, loss: replied, output: text, droppedBytes };
+      await untilAborted(this.#settle(), signal);
+      return { lost: true, loss: replied, ...printed(this.#output) };
     } finally {
       clearTimeout(limit);
       this.#call = undefined;
@@ -119,9 +117,9 @@ export class PythonProcess {
     }
   }
 
-  async #wholeReply(call: Call): Promise<{ reply: Reply; output: BoundedOutput }> {
+  async #wholeReply(call: Call): Promise<{ reply: Reply; output: CappedOutput }> {
     const reply = await call.reply.promise;
-    if (reply.status === "R") return { reply, output: new BoundedOutput(0) };
+    if (reply.status === "R") return { reply, output: new CappedOutput(0) };
     return { reply, output: await call.outputEnd.promise };
   }
 
@@ -149,20 +147,20 @@ export class PythonProcess {
     const data = this.#undecided.length === 0 ? chunk : Buffer.concat([this.#undecided, chunk]);
     this.#undecided = Buffer.alloc(0);
     if (this.#call === undefined || this.#call.id === readyId) {
-      this.#output.push(data);
+      this.#output.write(data);
       return;
     }
     const mark = endOfOutput(this.#call.id);
     const at = data.indexOf(mark);
     if (at >= 0) {
-      this.#output.push(data.subarray(0, at));
+      this.#output.write(data.subarray(0, at));
       this.#call.outputEnd.resolve(this.#output);
-      this.#output = new BoundedOutput(outputLimitBytes);
-      this.#output.push(data.subarray(at + mark.length));
+      this.#output = new CappedOutput(outputLimitBytes);
+      this.#output.write(data.subarray(at + mark.length));
       return;
     }
     const undecidedFrom = Math.max(0, data.length - mark.length + 1);
-    this.#output.push(data.subarray(0, undecidedFrom));
+    this.#output.write(data.subarray(0, undecidedFrom));
     this.#undecided = Buffer.from(data.subarray(undecidedFrom));
   }
 
@@ -181,9 +179,13 @@ export class PythonProcess {
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([this.#drained, waited]);
     clearTimeout(timer);
-    this.#output.push(this.#undecided);
+    this.#output.write(this.#undecided);
     this.#undecided = Buffer.alloc(0);
   }
+}
+
+function printed(output: CappedOutput): { output: string; droppedBytes: number } {
+  return { output: output.bytes().toString("utf8"), droppedBytes: output.droppedBytes };
 }
 
 function describeExit(code: number): string {

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { closestNames } from "../../src/contracts/closest-names.ts";
-import { BoundedOutput } from "../../src/tools/bounded-output.ts";
 import { capMiddle, headOf, tailOf } from "../../src/tools/cap-text.ts";
 
 describe("capMiddle", () => {
@@ -31,21 +30,6 @@ test("heads and tails keep their length and never split a character", () => {
       expect(text.startsWith(head) && text.endsWith(tail)).toBe(true);
       expect([head.isWellFormed(), tail.isWellFormed()]).toEqual([true, true]);
     }),
-  );
-});
-
-test("BoundedOutput keeps all that fits, and else the head and the tail", () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.string({ unit: fc.constantFrom("a", "b", "c", "d"), maxLength: 30 })),
-      (chunks) => {
-        const whole = chunks.join("");
-        const output = new BoundedOutput(20);
-        for (const chunk of chunks) output.push(Buffer.from(chunk));
-        const expected = whole.length <= 20 ? whole : whole.slice(0, 10) + whole.slice(-10);
-        expect(output.read()).toEqual({ text: expected, droppedBytes: whole.length - expected.length });
-      },
-    ),
   );
 });
 

@@ -139,10 +139,12 @@ def later():
     time.sleep(0.1)
     ${forge("b'f' * 200").trim().replaceAll("\n", "\n    ")}
 threading.Thread(target=later, daemon=True).start()`;
-    expect(await python(thread)).toMatchObject({ status: "success" });
-    await expect
-      .poll(async () => (await python("1")).note, { timeout: 10_000 })
-      .toContain("lost in the meantime");
+    const { result: pid } = await python(`${thread}\nos.getpid()`);
+    // Asked of the shell, not of Python: no call may be under way when the reply comes.
+    const isGone = async () =>
+      (await toolCaller(context)("terminal", { command: `kill -0 ${pid}` })).exit_code !== 0;
+    await expect.poll(isGone, { timeout: 10_000 }).toBe(true);
+    expect(await python("1")).toMatchObject({ note: expect.stringContaining("lost in the meantime") });
     await works();
   });
 

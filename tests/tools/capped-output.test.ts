@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { CappedOutput } from "../../backends/capped-output.ts";
+import { CappedOutput } from "../../src/tools/capped-output.ts";
 
 test("keeps head and tail and counts the rest, however the stream was cut into chunks", () => {
   fc.assert(

@@ -1,6 +1,7 @@
 /**
- * Waits for work of others' making, but no longer than the signal allows: rejects with the signal's reason
- * as soon as it aborts, even if the work itself pays no heed. What the work then comes to is dropped.
+ * Stops waiting when a signal aborts, also for work that pays no heed to it: settles as `work` does, or rejects
+ * with the signal's reason as soon as it aborts. The work itself is not stopped (whoever started it disposes of
+ * what it runs on); what it comes to later is dropped.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
