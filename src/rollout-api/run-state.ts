@@ -153,7 +153,8 @@ export class RunState<Group extends GroupRecord> {
     const refusal = refuseGroups(fresh, { behaviour, limits, batchSize, held: this.#held });
     if (refusal?.kind === "full") return { answer: refusal, queued: [] };
     if (refusal?.kind === "unpackable") {
-      return { answer: { ...refusal, index: groups.indexOf(refusal.group) }, queued: [] };
+      const { kind, group, reason } = refusal;
+      return { answer: { kind, index: groups.indexOf(group), reason }, queued: [] };
     }
 
     const arrival = { arrivedAt: this.#now(), arrivedStep: this.#trainerStep, position: null };

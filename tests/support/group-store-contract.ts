@@ -7,13 +7,16 @@ import {
   defaultBehaviour,
   type StoreOptions,
 } from "../../src/rollout-api/store-options.ts";
-import { encodedGroup, envRequest, registration, startRun } from "./encoded-group.ts";
+import { encodedGroup, envRequest, labelOf, registration, startRun } from "./encoded-group.ts";
+import { testAdmission } from "./group-store-contract-admission.ts";
+import { testLeases } from "./group-store-contract-leases.ts";
+
+export type OpenStores = (options: StoreOptions) => Promise<GroupStores>;
 
 /** Registers the suite for one implementation; each test gets stores of its own and disposes of them. */
-export function testGroupStore(
-  name: string,
-  openStores: (options: StoreOptions) => Promise<GroupStores>,
-): void {
+export function testGroupStore(name: string, openStores: OpenStores): void {
+  testLeases(name, openStores);
+  testAdmission(name, openStores);
   const open = (options: Partial<StoreOptions> = {}) => openStores({ ...compatStoreOptions, ...options });
 
   describe(`${name}: a run's states`, () => {
@@ -202,5 +205,5 @@ async function labelsOfBatch(store: GroupStore): Promise<string[] | null> {
   const answer = await store.takeBatch({ leaseSeconds: null });
   if (answer.kind !== "batch") return null;
   await store.settleBatch(answer.leaseId, "taken");
-  return answer.bodies.map((body) => String(Reflect.get(Object(JSON.parse(body.toString())), "label")));
+  return answer.bodies.map(labelOf);
 }
