@@ -200,4 +200,6 @@ export interface GroupStores extends AsyncDisposable {
   run(name: string): Promise<GroupStore>;
   /** All runs there are, also those of earlier processes. */
   names(): readonly string[];
+  /** Writes something that changes nothing; rejects when nothing can be stored now. */
+  checkWritable(): Promise<void>;
 }

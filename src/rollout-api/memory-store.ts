@@ -110,6 +110,8 @@ export class MemoryStores implements GroupStores {
     return [...this.#stores.keys()];
   }
 
+  async checkWritable() {}
+
   async [Symbol.asyncDispose]() {
     await Promise.all([...this.#stores.values()].map((store) => store[Symbol.asyncDispose]()));
     this.#stores.clear();

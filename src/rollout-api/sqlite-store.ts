@@ -73,6 +73,12 @@ export class SqliteStores implements GroupStores {
     return [...this.#runs.keys()];
   }
 
+  async checkWritable(): Promise<void> {
+    await this.#ready();
+    for (const run of this.#runs.values()) run.touch();
+    await this.#thread.commit();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -165,6 +171,11 @@ export class SqliteStore implements GroupStore {
 
   get isDirty(): boolean {
     return this.#log.isDirty;
+  }
+
+  /** Has the run's own record written again as it is. */
+  touch(): void {
+    this.#log.runChanged();
   }
 
   /** What changed since this was last asked; null = nothing. */

@@ -9,6 +9,7 @@ testGroupStore("SqliteStore", async (options) => {
   return {
     run: (name) => stores.run(name),
     names: () => stores.names(),
+    checkWritable: () => stores.checkWritable(),
     async [Symbol.asyncDispose]() {
       await stores[Symbol.asyncDispose]();
       await directory[Symbol.asyncDispose]();

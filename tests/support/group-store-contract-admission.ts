@@ -182,6 +182,17 @@ export function testAdmission(
       expect((await take(store)).labels).toEqual(["a", "b"]);
       expect(stores.names()).toEqual(["default", "other"]);
     });
+
+    test("whether they can be written is found out without changing any", async () => {
+      await using opened = await open({ clock: { now: () => 5000 } });
+      const { stores, store } = opened;
+      await startRun(store);
+      await store.submit(encodedGroups(["a", "b"]));
+      const before = await store.overview();
+      await stores.checkWritable();
+      expect(await store.overview()).toEqual(before);
+      expect((await take(store)).labels).toEqual(["a", "b"]);
+    });
   });
 
   test(`${name}: a run at a glance`, async () => {

@@ -201,6 +201,10 @@ export class ObservedStores implements GroupStores {
     return this.#stores.names();
   }
 
+  checkWritable() {
+    return this.#stores.checkWritable();
+  }
+
   [Symbol.asyncDispose]() {
     return this.#stores[Symbol.asyncDispose]();
   }

@@ -82,10 +82,10 @@ export class ServerWatch implements Disposable {
     return this.#registry.metrics();
   }
 
-  /** Why the stores can't be used now; undefined = they can. */
+  /** Why nothing can be stored now; undefined = it can. */
   async problem(): Promise<string | undefined> {
     try {
-      for (const run of this.stores.names()) await (await this.stores.run(run)).overview();
+      await this.stores.checkWritable();
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
