@@ -12,6 +12,7 @@ import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
+import { canBecome } from "./can-become.ts";
 import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
 import { HostProcess, sendAll } from "./host-process.ts";
 import type { LocalConfig } from "./local-config.ts";
@@ -41,7 +42,8 @@ export class BubblewrapLauncher implements SandboxLauncher {
     python: PythonRuntime,
     options: { disableUserNamespaces: boolean },
   ) {
-    const directories = reachableDirectories(python.prefixes.filter(isOutsideSystem), isRoot());
+    const changesUser = canBecome(config.run_as_uid);
+    const directories = reachableDirectories(python.prefixes.filter(isOutsideSystem), changesUser);
     const bubblewrap: [string, ...string[]] = [
       config.bwrap_path,
       ...["--args", String(argumentsFd), "--"],
@@ -56,7 +58,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
     ];
     const isShelved = directories.some(({ source, path }) => source !== path);
     this.#command = isShelved ? shelvingCommand(config.run_as_uid, directories, bubblewrap) : bubblewrap;
-    this.#identity = isRoot() && !isShelved ? { uid: config.run_as_uid, gid: config.run_as_uid } : {};
+    this.#identity = changesUser && !isShelved ? { uid: config.run_as_uid, gid: config.run_as_uid } : {};
     this.#arguments = bubblewrapArguments({
       workspace,
       workspaceBytes: config.workspace_mb * megabyte,
@@ -149,10 +151,6 @@ export class BubblewrapLauncher implements SandboxLauncher {
 
 function isOutsideSystem(path: string): boolean {
   return path !== "/usr" && !path.startsWith("/usr/");
-}
-
-function isRoot(): boolean {
-  return process.getuid?.() === 0;
 }
 
 async function readHelp(bwrapPath: string, signal: AbortSignal): Promise<string> {

@@ -36,6 +36,8 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
     // The second makes the first's user namespace a must.
     ...["--unshare-all", "--unshare-user"],
     ...(profile.shareNetwork ? ["--share-net"] : []),
+    // A root of a user namespace would leave its capabilities in the bounding set.
+    ...["--cap-drop", "ALL"],
     ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
     ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),
     ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],

@@ -40,7 +40,7 @@ export const localConfig = z.strictObject({
     .min(1)
     .default(20_001)
     .describe(
-      "User and group id of sandboxed processes when Lachesis itself runs as root (bubblewrap only).",
+      "User and group id of sandboxed processes when Lachesis itself runs as root and this id exists (bubblewrap only).",
     ),
 });
 

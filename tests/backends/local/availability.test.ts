@@ -1,5 +1,5 @@
 /** Machines that lack something: the error must say what, and how to go on. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createBackend } from "../../../backends/index.ts";
+import { isMapped } from "../../../backends/local/can-become.ts";
 import { eventually, findByCommand, listOrphanedSandboxes } from "../../support/host-processes.ts";
 import { bubblewrapSkipReason } from "../../support/local-sandboxes.ts";
 
@@ -68,6 +69,35 @@ test.each(["bubblewrap", "none"])(
     });
   },
 );
+
+const loneRoot = ["unshare", "--user", "--map-root-user", "--"] as const;
+const hasLoneRoot = spawnSync(loneRoot[0], [...loneRoot.slice(1), "true"]).status === 0;
+test.skipIf(bubblewrapSkipReason !== undefined || !hasLoneRoot)(
+  "a root that is the only user there is, as in a rootless container, gets sandboxes",
+  async () => {
+    const script = `
+      import { createBackend } from ${JSON.stringify(resolve(import.meta.dirname, "../../../backends/index.ts"))};
+      const signal = AbortSignal.timeout(30_000);
+      await using backend = createBackend("local", {});
+      await using sandbox = await backend.create({ rolloutId: "lone", signal });
+      const { stdout } = await sandbox.exec({ argv: ["id", "-un"] }, { timeoutMs: 20_000, signal });
+      process.stdout.write(stdout);`;
+    const [unshare, ...flags] = loneRoot;
+    const inside = [...flags, process.execPath, "--input-type=module-typescript", "--eval", script];
+    const { stdout, stderr } = spawnSync(unshare, inside, { encoding: "utf8" });
+    expect([stdout, stderr]).toEqual(["sandbox\n", ""]);
+  },
+);
+
+test.each([
+  ["         0          0 4294967295\n", 20_001, true],
+  ["0 65534 1\n", 20_001, false],
+  ["0 65534 1\n", 0, true],
+  ["0 1000 1\n1 100000 65536\n", 20_001, true],
+  ["0 1000 1\n1 100000 65536\n", 65_537, false],
+])("in a user namespace with the map %j, the id %i is mapped: %s", (map, id, expected) => {
+  expect(isMapped(map, id)).toBe(expected);
+});
 
 const foreignPython = join(homedir(), ".pyenv/shims/python3");
 test.skipIf(bubblewrapSkipReason !== undefined || !existsSync(foreignPython))(
