@@ -4,7 +4,13 @@
  */
 import { Readable, Writable } from "node:stream";
 import type { SandboxProcess } from "../../src/contracts/sandbox.ts";
-import { inputWindowBytes, type Job, type JobListener, type OutputStream } from "./supervisor-connection.ts";
+import {
+  creditBatchBytes,
+  inputWindowBytes,
+  type Job,
+  type JobListener,
+  type OutputStream,
+} from "./supervisor-connection.ts";
 
 export class SupervisedProcess implements SandboxProcess {
   readonly stdin: Writable;
@@ -43,7 +49,10 @@ export class SupervisedProcess implements SandboxProcess {
   }
 }
 
-/** The process' output: credit goes back as fast as the reader takes chunks. */
+/**
+ * The process' output: credit goes back as fast as the reader takes chunks, in batches. What is kept back is less
+ * than the window, so that the process never waits for it.
+ */
 class OutputWindow {
   readonly stream: Readable;
   readonly #name: OutputStream;
@@ -52,7 +61,7 @@ class OutputWindow {
 
   constructor(name: OutputStream) {
     this.#name = name;
-    this.stream = new Readable({ read: () => this.#grant(), highWaterMark: 262_144 });
+    this.stream = new Readable({ read: () => this.#grant(), highWaterMark: creditBatchBytes });
     this.stream.once("close", () => this.#grant());
   }
 
@@ -70,7 +79,7 @@ class OutputWindow {
   }
 
   #grant(): void {
-    if (this.#untakenBytes === 0) return;
+    if (this.#untakenBytes < creditBatchBytes) return;
     this.#job?.grantCredit(this.#name, this.#untakenBytes);
     this.#untakenBytes = 0;
   }

@@ -14,6 +14,7 @@ import { CappedOutput } from "../../src/tools/capped-output.ts";
 import { downloadInside, readFileInside, uploadInside, writeFileInside } from "../file-transfer.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import {
+  creditBatchBytes,
   died,
   inputWindowBytes,
   type Job,
@@ -33,7 +34,6 @@ export type SupervisedSandboxOptions = {
 };
 
 const defaultOutputLimitBytes = 1_048_576;
-const creditBatchBytes = 262_144;
 /** How long a killed process tree may take to disappear before the whole sandbox is given up. */
 const killGraceMs = 10_000;
 const exitCodeTimedOut = 124;

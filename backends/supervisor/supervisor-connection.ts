@@ -34,6 +34,8 @@ export type OutputStream = "stdout" | "stderr";
 
 /** Bytes of one output stream that may be under way before the host says that it took them. */
 export const outputWindowBytes = 1_048_576;
+/** Bytes taken before the host says so: every word to the supervisor wakes it. */
+export const creditBatchBytes = outputWindowBytes / 4;
 /** Bytes of input that may be under way to one process. */
 export const inputWindowBytes = 262_144;
 
@@ -58,6 +60,7 @@ type JobEntry = {
   gone: PromiseWithResolvers<void>;
   pending: Set<"exit" | "gone" | OutputStream>;
   inputUnderWayBytes: number;
+  isKilled: boolean;
 };
 
 export class SupervisorConnection {
@@ -98,6 +101,7 @@ export class SupervisorConnection {
       gone: Promise.withResolvers(),
       pending: new Set(["exit", "stdout", "stderr", "gone"]),
       inputUnderWayBytes: 0,
+      isKilled: false,
     };
     for (const { promise } of [entry.exit, entry.finished, entry.gone]) promise.catch(() => {});
     this.#jobs.set(jobId, entry);
@@ -116,7 +120,11 @@ export class SupervisorConnection {
         entry.inputUnderWayBytes += chunk.length;
         this.#send(encodeFrame(hostFrame.stdin, jobId, chunk));
       },
-      kill: () => this.#send(encodeFrame(hostFrame.kill, jobId)),
+      kill: () => {
+        if (entry.isKilled || !this.#jobs.has(jobId)) return;
+        entry.isKilled = true;
+        this.#send(encodeFrame(hostFrame.kill, jobId));
+      },
     };
   }
 

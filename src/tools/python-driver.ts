@@ -11,8 +11,9 @@
  * does by accident (replacing builtins or sys.stdout, forking, closing descriptors, leaving trace functions)
  * does not hurt. Against what it does on purpose the host defends itself: a bad frame ends the process.
  * - The driver runs on a private copy of the builtins, with every function it needs bound beforehand.
- * - It goes to the workspace only after its imports: a file `ast.py` there must not shadow anything
- *   (`ast` itself is imported because formatting a traceback needs it).
+ * - Its imports pass the workspace by: a file `ast.py` there must not shadow anything.
+ * - `traceback` and what it needs are imported at the first error, for they take longer than Python itself to
+ *   start; `linecache`, whoever imports it, knows the lines of the cells (CellLines).
  * - The time limit is SIGALRM, raising a KeyboardInterrupt that `except Exception` does not catch.
  */
 
@@ -22,7 +23,7 @@ import type { Command } from "../contracts/sandbox.ts";
 const textLimit = 20_000;
 
 const driverSource = String.raw`
-import _ast, _signal, ast, builtins, linecache, os, sys, traceback, types
+import _ast, _signal, builtins, os, sys
 try:
     os.chdir(sys.argv[2])
 except OSError:
@@ -40,17 +41,52 @@ TimeLimitExceeded.__module__ = "builtins"
 def serve(sys=sys, read=os.read, write=os.write, dup2=os.dup2, exit_now=os._exit, getpid=os.getpid,
           handle_signal=_signal.signal, set_timer=_signal.setitimer, ALARM=_signal.SIGALRM,
           IGNORE=_signal.SIG_IGN, TIMER=_signal.ITIMER_REAL, settrace=sys.settrace, setprofile=sys.setprofile,
-          format_exception=traceback.format_exception, line_cache=linecache.cache,
           Expr=_ast.Expr, Expression=_ast.Expression, ONLY_AST=_ast.PyCF_ONLY_AST):
     requests, replies, output = os.dup(0), os.dup(1), os.dup(2)
     null = os.open(os.devnull, os.O_RDONLY)
     pid = getpid()
     armed = [False]
 
-    main = types.ModuleType("__main__")
+    main = type(sys)("__main__")
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
     namespace = main.__dict__
+    library_path = [place for place in sys.path if place]
+    line_cache = {}
+    formatter = []
+
+    class CellLines:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name != "linecache":
+                return None
+            sys.meta_path.remove(CellLines)
+            for finder in sys.meta_path:
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    break
+            execute_module = spec.loader.exec_module
+
+            def exec_module(module):
+                execute_module(module)
+                module.cache = line_cache
+
+            spec.loader.exec_module = exec_module
+            return spec
+
+    if "linecache" in sys.modules:
+        sys.modules["linecache"].cache = line_cache
+    else:
+        sys.meta_path.insert(0, CellLines)
+
+    def import_formatter():
+        path, sys.path = sys.path, library_path
+        try:
+            # traceback itself imports ast when it first marks a part of a line.
+            import ast, traceback
+        finally:
+            sys.path = path
+        formatter.append(traceback.format_exception)
 
     def open_stream(fd, mode):
         if mode == "r":
@@ -139,7 +175,12 @@ def serve(sys=sys, read=os.read, write=os.write, dup2=os.dup2, exit_now=os._exit
             if frame.tb_next is not None and frame.tb_next.tb_frame.f_code.co_filename == "<repl>":
                 frame.tb_next = None
             frame = frame.tb_next
-        return "".join(format_exception(type(problem), problem, trace))
+        if not formatter:
+            import_formatter()
+        return "".join(formatter[0](type(problem), problem, trace))
+
+    def name_only(problem):
+        return "%s: %s (its traceback cannot be shown)" % (type(problem).__name__, problem)
 
     def execute(source, filename, seconds):
         try:
@@ -147,10 +188,13 @@ def serve(sys=sys, read=os.read, write=os.write, dup2=os.dup2, exit_now=os._exit
         except BaseException as caught:
             problem = caught
         status = b"T" if type(problem) is TimeLimitExceeded else b"E"
-        try:
-            error = limited(2, describe, problem)
-        except BaseException:
-            error = "%s (its traceback cannot be shown)" % type(problem).__name__
+        error = type(problem).__name__
+        for way in (describe, name_only):
+            try:
+                error = limited(2, way, problem)
+                break
+            except BaseException:
+                pass
         try:
             limited(2, flush)
         except BaseException:

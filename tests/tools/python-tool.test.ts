@@ -151,6 +151,25 @@ describe("python: mistakes", () => {
     expect(result.error).not.toContain("<repl>");
   });
 
+  test("that the code prints itself show the lines of the cells", async () => {
+    await python("import os; os._exit(0)");
+    await python("def half(x):\n  return x / 0");
+    const code = "import traceback\ntry: half(1)\nexcept ZeroDivisionError: traceback.print_exc()";
+    const { output } = await python(code);
+    expect(output).toMatch(/"<cell 2>", line 2, in <module>\n {4}try: half\(1\)/);
+    expect(output).toMatch(/"<cell 1>", line 2, in half\n {4}return x \/ 0/);
+  });
+
+  test("keep their message where no traceback can be made", async () => {
+    const code = "import sys\nsys.modules['traceback'] = None\nraise ValueError('seven is too many')";
+    await python("import os; os._exit(0)");
+    expect(await python(code)).toMatchObject({
+      status: "error",
+      error: "ValueError: seven is too many (its traceback cannot be shown)",
+    });
+    await python("import os; os._exit(0)");
+  });
+
   test("leave what was printed before and all variables", async () => {
     expect(await python("kept = 5\nprint('so far')\nraise ValueError")).toMatchObject({ output: "so far\n" });
     expect(await python("kept")).toEqual(success("", "5"));
