@@ -10,7 +10,7 @@ export async function runProgram(
   exitCode: () => number,
 ): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) {
-    if (!stream.listeners("error").includes(ignoreClosedPipe)) stream.on("error", ignoreClosedPipe);
+    if (!stream.listeners("error").includes(ignoreLostOutput)) stream.on("error", ignoreLostOutput);
   }
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -31,7 +31,8 @@ export function leaveWith(exitCode: number): void {
   setTimeout(() => process.exit(), 2_000).unref();
 }
 
-/** Output into `head` ends early: what is left to say has no reader, and the run goes on. */
-function ignoreClosedPipe(error: Error): void {
-  if (!("code" in error) || error.code !== "EPIPE") throw error;
-}
+/**
+ * Output into `head` ends early (EPIPE), a terminal is closed (EIO), a redirected file's disk is full (ENOSPC):
+ * what is left to say has no reader, and the run goes on, saves its data and cleans up.
+ */
+function ignoreLostOutput(): void {}

@@ -1,5 +1,7 @@
 /** The real command line, as a process of its own, against real servers and real sandboxes. */
-import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -291,6 +293,19 @@ describe("bad input", () => {
     const api = await runCli(["--port", port], { cwd, script: "src/cli/run-api.ts" });
     expect([api.code, api.stderr]).toEqual([1, expect.stringContaining("PORT_IN_USE")]);
   });
+});
+
+test.skipIf(!existsSync("/dev/full"))("output that nobody can read or keep ends no run", async () => {
+  const full = openSync("/dev/full", "w");
+  const run = ["process", ...gsm8k("--env.total_steps=1", "--env.data_path_to_save_groups=full.jsonl")];
+  const cli = spawn(process.execPath, [join(root, "src/cli/environment.ts"), ...run], {
+    cwd,
+    stdio: ["ignore", full, full],
+  });
+  const [code] = await once(cli, "exit");
+  closeSync(full);
+  expect(code).toBe(0);
+  expect(await readLines(join(cwd, "full.jsonl"))).toHaveLength(1);
 });
 
 describe("an environment's own file", () => {
