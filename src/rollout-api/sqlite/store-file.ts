@@ -21,8 +21,8 @@ export type SyncMode = "normal" | "full";
 const LOCK_WAIT_MS = 1000;
 /** The log goes into the file when it has grown to this. */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
-/** Garbage beyond this is taken out with each commit, at the commits' cost. */
-const MOST_GARBAGE = 1024;
+/** Bodies of gone groups beyond this are deleted with each commit, at the commits' cost. */
+const MOST_GARBAGE = 128;
 const SWEPT_PER_COMMIT = 32;
 
 export class StoreFile implements Disposable {

@@ -18,7 +18,7 @@ export type StoredRuns = {
 
 const count = z.number();
 
-const registration = z.strictObject({
+const registration = z.object({
   wandbGroup: z.string(),
   wandbProject: z.string(),
   batchSize: z.number(),
@@ -29,7 +29,7 @@ const registration = z.strictObject({
   numSteps: z.bigint(),
 });
 
-const runRow = z.strictObject({
+const runRow = z.object({
   registration: registration.nullable(),
   wasOpened: z.boolean(),
   started: z.boolean(),
@@ -37,8 +37,8 @@ const runRow = z.strictObject({
   maxTokenLength: z.bigint(),
   nextBatchId: z.number(),
   latestGroupId: z.number().nullable(),
-  passedOver: z.strictObject({ groupId: z.number().nullable(), batches: count }),
-  totals: z.strictObject({
+  passedOver: z.object({ groupId: z.number().nullable(), batches: count }),
+  totals: z.object({
     groupsIn: count,
     sequencesIn: count,
     groupsOut: count,
@@ -51,7 +51,7 @@ const runRow = z.strictObject({
 /** Weights and shares may be anything that a float may be. */
 const float = z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]);
 
-const storedEnv = z.strictObject({
+const storedEnv = z.object({
   envId: z.number(),
   wandbName: z.string(),
   desiredName: z.string(),
