@@ -18,6 +18,7 @@ import { DeliveryWatch } from "./delivery.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { environmentEndpoints } from "./environment-endpoints.ts";
 import type { GroupStores } from "./group-store.ts";
+import { IntakePool } from "./intake/intake-pool.ts";
 import { checkOrigin, type Effect, type OriginRules } from "./origin-guard.ts";
 import { BodyReceiver } from "./receive-body.ts";
 import { DEFAULT_RUN, Runs } from "./runs.ts";
@@ -74,11 +75,13 @@ export function createRolloutApi({
   const app = Fastify({ logger: false, exposeHeadRoutes: false, forceCloseConnections: "idle" });
   const origins: OriginRules = { corsOrigins, hosts, compat };
   const notices = new TrainerNotices(logger);
+  const intake = new IntakePool({ strict: !compat, maxInflatedBytes });
+  app.addHook("onClose", () => intake[Symbol.asyncDispose]());
   const endpoints = [
     ...trainerEndpoints({ compat }, notices),
     ...batchEndpoints({ compat }),
     ...environmentEndpoints({ compat }),
-    ...submissionEndpoints({ compat }, notices),
+    ...submissionEndpoints({ compat }, { notices, intake }),
   ];
 
   // Environments send GET /status-env with a JSON body. Bodies are left to the endpoints that take one.
@@ -153,17 +156,19 @@ function serveCalls({ app, runs, receiver, logger }: Served) {
     const run = runOf(request);
     const found = await runs.find(run, endpoint.onUnknownRun);
     if (!found.ok) return send(reply, found.answer);
-    const received = endpoint.takesBody ? await receiver.receive(request) : noBody;
+    const inflates = endpoint.inflatesBody !== true;
+    const received = endpoint.takesBody ? await receiver.receive(request, { inflates }) : noBody;
     if (!received.ok) return send(reply, received.answer);
     const { store } = found;
+    const { bytes: body, isZipped } = received;
     return send(
       reply,
-      await endpoint.handle({ request, reply, run, store, body: received.bytes, deliveries, goOn }),
+      await endpoint.handle({ request, reply, run, store, body, isZipped, deliveries, goOn }),
     );
   };
 }
 
-const noBody = { ok: true, bytes: Buffer.alloc(0) } as const;
+const noBody = { ok: true, bytes: Buffer.alloc(0), isZipped: false } as const;
 
 function runOf({ params }: FastifyRequest): string {
   const run: unknown = typeof params === "object" && params !== null ? Reflect.get(params, "run") : undefined;

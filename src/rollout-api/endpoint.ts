@@ -20,8 +20,10 @@ export type Call = {
   /** The run's name. */
   run: string;
   store: GroupStore;
-  /** The body, inflated; empty when there is none. */
+  /** The body, inflated unless the endpoint does that; empty when there is none. */
   body: Buffer;
+  /** The body is gzip. */
+  isZipped: boolean;
   deliveries: DeliveryWatch;
   /** Takes over what goes on after the answer: its failure is logged, and closing waits for it. */
   goOn: (work: Promise<void>) => void;
@@ -34,6 +36,8 @@ export type Endpoint = {
   audience: Audience;
   effect: Effect;
   takesBody: boolean;
+  /** Gets the body as it came, and inflates it itself. */
+  inflatesBody?: true;
   /** For a run that nobody registered: make it, refuse (404), or answer as a run does before it is opened. */
   onUnknownRun: "make" | "refuse" | "answer-as-closed";
   handle: (call: Call) => Promise<Answer>;

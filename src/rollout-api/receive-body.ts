@@ -5,11 +5,10 @@
  * while: a connection that is cut in the middle of an upload loses the refusal on its way, and the client
  * would take the server for dead and send it all again.
  */
-import { promisify } from "node:util";
-import { constants, gunzip } from "node:zlib";
 import type { FastifyRequest } from "fastify";
 import PQueue from "p-queue";
-import { type Answer, detailAnswer, textAnswer } from "./answer.ts";
+import { type Answer, detailAnswer } from "./answer.ts";
+import { inflate } from "./inflate.ts";
 
 export type BodyLimits = {
   /** Largest body on the wire, bytes. */
@@ -18,18 +17,15 @@ export type BodyLimits = {
   maxInflatedBytes: number;
 };
 
-export type ReceivedBody = { ok: true; bytes: Buffer } | { ok: false; answer: Answer };
+export type ReceivedBody = { ok: true; bytes: Buffer; isZipped: boolean } | { ok: false; answer: Answer };
 
 /** How long the rest of a refused upload is read away before its connection is cut. */
 const LINGER_MS = 30_000;
 /** Bodies inflated at once: as many as libuv has threads. Each may take maxInflatedBytes. */
 const CONCURRENT_INFLATIONS = 4;
-/** No deflate stream grows by more than this. */
-const MOST_DEFLATE_RATIO = 1032;
-const GZIP_OVERHEAD_BYTES = 18;
-
-const inflate = promisify(gunzip);
-const nothing = Buffer.alloc(0);
+/** Room made before the first byte is there, if that many are announced. */
+const MOST_TRUSTED_BYTES = 4 * 1024 * 1024;
+const FIRST_BYTES = 64 * 1024;
 
 /** Reads bodies for one server, inflating only so many at once. */
 export class BodyReceiver {
@@ -40,30 +36,17 @@ export class BodyReceiver {
     this.#limits = limits;
   }
 
-  /** The body's bytes, inflated; or what to answer instead. Rejects when the client hangs up. */
-  async receive(request: FastifyRequest): Promise<ReceivedBody> {
-    const { maxBodyBytes } = this.#limits;
+  /** The body's bytes, inflated if wanted; or what to answer instead. Rejects when the client hangs up. */
+  async receive(request: FastifyRequest, { inflates }: { inflates: boolean }): Promise<ReceivedBody> {
+    const { maxBodyBytes, maxInflatedBytes } = this.#limits;
     const bytes = await readAll(request.raw, maxBodyBytes);
     if (bytes === undefined) {
       return { ok: false, answer: detailAnswer(413, `Body larger than ${maxBodyBytes} bytes`) };
     }
     const isZipped = bytes.length > 0 && /gzip/i.test(request.headers["content-encoding"] ?? "");
-    return isZipped ? this.#inflating.add(() => this.#inflate(bytes)) : { ok: true, bytes };
-  }
-
-  async #inflate(zipped: Buffer): Promise<ReceivedBody> {
-    const { maxInflatedBytes } = this.#limits;
-    const tooLarge = detailAnswer(413, `Body larger than ${maxInflatedBytes} bytes when inflated`);
-    const claimed = claimedBytes(zipped);
-    if (claimed !== undefined && claimed > maxInflatedBytes) return { ok: false, answer: tooLarge };
-    try {
-      // Room for all of it: one job for a zlib thread, and nothing to put together afterwards.
-      const chunkSize = Math.max(constants.Z_DEFAULT_CHUNK, (claimed ?? 0) + 1);
-      return { ok: true, bytes: await inflate(zipped, { maxOutputLength: maxInflatedBytes, chunkSize }) };
-    } catch (error) {
-      if (error instanceof RangeError) return { ok: false, answer: tooLarge };
-      return { ok: false, answer: textAnswer("Invalid gzip payload", 400) };
-    }
+    if (!isZipped || !inflates) return { ok: true, bytes, isZipped };
+    const inflated = await this.#inflating.add(() => inflate(bytes, maxInflatedBytes));
+    return inflated.ok ? { ...inflated, isZipped: false } : inflated;
   }
 }
 
@@ -76,26 +59,39 @@ class HungUpError extends Error {
   }
 }
 
-/** All bytes of the stream; undefined = more than allowed, and the rest is on its way to nowhere. */
+/**
+ * All bytes of the stream, in memory of their own; undefined = more than allowed, and the rest is on its way to
+ * nowhere.
+ */
 function readAll(incoming: FastifyRequest["raw"], maxBytes: number): Promise<Buffer | undefined> {
-  if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) {
+  const announced = Number(incoming.headers["content-length"] ?? 0);
+  if (announced > maxBytes) {
     readAway(incoming);
     return Promise.resolve(undefined);
   }
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let bytes = Buffer.allocUnsafeSlow(Math.min(announced, MOST_TRUSTED_BYTES));
     let length = 0;
-    const settle = (bytes: Buffer | undefined) => {
+    const settle = (result: Buffer | undefined) => {
       incoming.off("data", onData).off("end", onEnd).off("close", onClose).off("error", reject);
-      resolve(bytes);
+      resolve(result);
     };
     const onData = (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) return void chunks.push(chunk);
-      settle(undefined);
-      readAway(incoming);
+      const needed = length + chunk.length;
+      if (needed > maxBytes) {
+        settle(undefined);
+        readAway(incoming);
+        return;
+      }
+      if (needed > bytes.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(needed, bytes.length * 2, FIRST_BYTES));
+        bytes.copy(larger, 0, 0, length);
+        bytes = larger;
+      }
+      chunk.copy(bytes, length);
+      length = needed;
     };
-    const onEnd = () => settle(chunks.length === 0 ? nothing : Buffer.concat(chunks, length));
+    const onEnd = () => settle(bytes.subarray(0, length));
     const onClose = () => reject(new HungUpError());
     incoming.on("data", onData).on("end", onEnd).on("close", onClose).on("error", reject);
     if (incoming.readableEnded) onEnd();
@@ -109,11 +105,4 @@ function readAway(incoming: FastifyRequest["raw"]): void {
   const cut = setTimeout(() => incoming.destroy(), LINGER_MS);
   cut.unref();
   incoming.once("close", () => clearTimeout(cut));
-}
-
-/** The size that the stream says it has (its last four bytes); undefined where that can't be true. */
-function claimedBytes(zipped: Buffer): number | undefined {
-  if (zipped.length < GZIP_OVERHEAD_BYTES) return undefined;
-  const claimed = zipped.readUInt32LE(zipped.length - 4);
-  return claimed <= zipped.length * MOST_DEFLATE_RATIO ? claimed : undefined;
 }

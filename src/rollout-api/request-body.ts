@@ -26,18 +26,26 @@ export function isJson(request: FastifyRequest): boolean {
   return /^application\/(?:json|.*\+json)$/i.test(type.trim());
 }
 
-/**
- * Reads the (inflated) body as a model. `scan`, a quicker reader of the raw bytes, is asked first where it may
- * be; what it leaves undecided is parsed in full.
- */
+/** Reads the (inflated) body as a model. */
 export function readBody<Model>(
   request: FastifyRequest,
   bytes: Buffer,
   read: ReadModel<Model>,
+): BodyReading<Model> {
+  return readBytes(bytes, isJson(request), read);
+}
+
+/**
+ * The same of a body's bytes alone. `scan`, a quicker reader of the raw bytes, is asked first where it may be;
+ * what it leaves undecided is parsed in full.
+ */
+export function readBytes<Model>(
+  bytes: Buffer,
+  json: boolean,
+  read: ReadModel<Model>,
   scan?: (bytes: Buffer) => Model | undefined,
 ): BodyReading<Model> {
   if (bytes.length === 0) return { ok: false, answer: problemsAnswer([missingBody]) };
-  const json = isJson(request);
   if (json && !isUtf8(bytes)) return { ok: false, answer: unreadable() };
   const scanned = json ? scan?.(bytes) : undefined;
   if (scanned !== undefined) return { ok: true, model: scanned };

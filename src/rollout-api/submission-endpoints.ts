@@ -1,63 +1,60 @@
 /** How groups come in, one by one and as lists. */
-import { hash } from "node:crypto";
 import { type Answer, detailAnswer, jsonAnswer, problemsAnswer } from "./answer.ts";
-import { answering, type Call, type Endpoint, type WireMode } from "./endpoint.ts";
-import type { EncodedGroup } from "./group-fields.ts";
-import { GroupReader } from "./group-reader.ts";
-import { GroupScanner } from "./group-scanner.ts";
+import type { Call, Endpoint, WireMode } from "./endpoint.ts";
 import type { Placement, SubmitAnswer } from "./group-store.ts";
-import { readBody } from "./request-body.ts";
+import type { IntakePool } from "./intake/intake-pool.ts";
+import { isJson } from "./request-body.ts";
 import type { TrainerNotices } from "./trainer-notices.ts";
 import type { Location } from "./validation.ts";
 
 const NO_EXAMPLE =
   '{"tokens":[],"masks":[],"scores":[],"advantages":[],"ref_logprobs":[],"generation_params":[],"inference_logprobs":[],"messages":[],"images":[]}';
 
-export function submissionEndpoints({ compat }: WireMode, notices: TrainerNotices): Endpoint[] {
-  const scanner = new GroupScanner({ strict: !compat });
-  const { readGroup, readGroups } = new GroupReader({ strict: !compat });
+export function submissionEndpoints(
+  { compat }: WireMode,
+  { notices, intake }: { notices: TrainerNotices; intake: IntakePool },
+): Endpoint[] {
   const submit = {
     method: "POST",
     audience: "env",
     effect: "change",
     takesBody: true,
+    inflatesBody: true,
     onUnknownRun: "refuse",
   } as const;
+  /** Reads and stores groups; what became of them, or the refusal. */
+  const store = async (call: Call, isList: boolean): Promise<readonly Placement[] | Answer> => {
+    const { request, body: bytes, isZipped } = call;
+    const key = idempotencyKey(call);
+    const reading = await intake.read({ bytes, isZipped, isJson: isJson(request), isList, key });
+    if (!reading.ok) return reading.answer;
+    const answer = await call.store.submit(reading.model);
+    if (answer.kind === "unpackable") {
+      return refusal(answer, isList ? ["body", answer.index] : ["body"], compat);
+    }
+    if (answer.kind === "full") return refusal(answer, ["body"], compat);
+    notices.onGroups(call.run, reading.model);
+    return answer.placements;
+  };
   return [
     {
       ...submit,
       path: "/scored_data",
-      handle: (call) =>
-        answering(
-          readBody(call.request, call.body, readGroup, (bytes) => scanner.scanGroup(bytes)),
-          async (group) => {
-            const key = compat ? undefined : idempotencyKey(call);
-            const answer = await call.store.submit([identified(group, key)]);
-            if (answer.kind !== "accepted") return refusal(answer, ["body"], compat);
-            notices.onGroups(call.run, [group]);
-            const [placement] = answer.placements;
-            if (placement?.kind !== "buffered") return jsonAnswer('{"status":"received"}');
-            return jsonAnswer(`{"status":"buffered","buffer_size":${placement.sequencesLeft}}`);
-          },
-        ),
+      handle: async (call) => {
+        const stored = await store(call, false);
+        if ("status" in stored) return stored;
+        const [placement] = stored;
+        if (placement?.kind !== "buffered") return jsonAnswer('{"status":"received"}');
+        return jsonAnswer(`{"status":"buffered","buffer_size":${placement.sequencesLeft}}`);
+      },
     },
     {
       ...submit,
       path: "/scored_data_list",
-      handle: (call) =>
-        answering(
-          readBody(call.request, call.body, readGroups, (bytes) => scanner.scanGroups(bytes)),
-          async (groups) => {
-            const key = compat ? undefined : idempotencyKey(call);
-            const answer = await call.store.submit(
-              groups.map((group, index) => identified(group, key && `${key}[${index}]`)),
-            );
-            if (answer.kind === "unpackable") return refusal(answer, ["body", answer.index], compat);
-            if (answer.kind === "full") return refusal(answer, ["body"], compat);
-            notices.onGroups(call.run, groups);
-            return jsonAnswer(encodePlacements(answer.placements));
-          },
-        ),
+      handle: async (call) => {
+        const stored = await store(call, true);
+        return "status" in stored ? stored : jsonAnswer(encodePlacements(stored));
+      },
     },
     {
       method: "GET",
@@ -74,16 +71,6 @@ export function submissionEndpoints({ compat }: WireMode, notices: TrainerNotice
 function idempotencyKey({ request }: Call): string | undefined {
   const key = request.headers["idempotency-key"];
   return typeof key === "string" && key !== "" ? key : undefined;
-}
-
-/**
- * The group with the name under which a store knows it again: the sender's name for it, and what it holds. A
- * retry has both in common; another group under a name that its sender uses twice is not mistaken for one.
- */
-function identified(group: EncodedGroup, key: string | undefined): EncodedGroup {
-  const name = group.groupId ?? key;
-  if (name === undefined) return group;
-  return { ...group, groupId: `${name} ${hash("sha1", group.body, "base64url")}` };
 }
 
 function refusal(

@@ -1,0 +1,78 @@
+/**
+ * From a submission's bytes to groups that are ready to be stored, or to the answer that says what is wrong
+ * with it. Synchronous: a large submission keeps its thread busy for as long as it takes (intake-pool.ts).
+ */
+import { hash } from "node:crypto";
+import type { EncodedGroup } from "../group-fields.ts";
+import { GroupReader } from "../group-reader.ts";
+import { GroupScanner } from "../group-scanner.ts";
+import { inflateNow } from "../inflate.ts";
+import { type BodyReading, readBytes } from "../request-body.ts";
+
+/** One request's body and how it is meant. */
+export type Submission = {
+  bytes: Buffer;
+  isZipped: boolean;
+  isJson: boolean;
+  /** A list of groups, or one group. */
+  isList: boolean;
+  /** The name that the request has for its groups where they have none of their own. */
+  key: string | undefined;
+};
+
+export type SubmissionReading = BodyReading<EncodedGroup[]>;
+
+export type ReaderOptions = {
+  /** See GroupReader; names of groups are read too. */
+  strict: boolean;
+  /** Largest submission after inflating, bytes. */
+  maxInflatedBytes: number;
+};
+
+/** Owns scratch memory: make one and keep it. */
+export class SubmissionReader {
+  readonly #options: ReaderOptions;
+  readonly #scanner: GroupScanner;
+  readonly #reader: GroupReader;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.#scanner = new GroupScanner(options);
+    this.#reader = new GroupReader(options);
+  }
+
+  read(submission: Submission): SubmissionReading {
+    const { strict, maxInflatedBytes } = this.#options;
+    const { bytes, isZipped, isJson, isList } = submission;
+    const inflated = isZipped ? inflateNow(bytes, maxInflatedBytes) : { ok: true as const, bytes };
+    if (!inflated.ok) return inflated;
+    const reading = isList ? this.#readList(inflated.bytes, isJson) : this.#readOne(inflated.bytes, isJson);
+    if (!reading.ok || !strict) return reading;
+    const { key } = submission;
+    const groups = reading.model.map((group, index) =>
+      identified(group, key !== undefined && isList ? `${key}[${index}]` : key),
+    );
+    return { ok: true, model: groups };
+  }
+
+  #readList(bytes: Buffer, isJson: boolean): SubmissionReading {
+    return readBytes<EncodedGroup[]>(bytes, isJson, this.#reader.readGroups, (text) =>
+      this.#scanner.scanGroups(text),
+    );
+  }
+
+  #readOne(bytes: Buffer, isJson: boolean): SubmissionReading {
+    const reading = readBytes(bytes, isJson, this.#reader.readGroup, (text) => this.#scanner.scanGroup(text));
+    return reading.ok ? { ok: true, model: [reading.model] } : reading;
+  }
+}
+
+/**
+ * The group with the name under which a store knows it again: the sender's name for it, and what it holds. A
+ * retry has both in common; another group under a name that its sender uses twice is not mistaken for one.
+ */
+function identified(group: EncodedGroup, key: string | undefined): EncodedGroup {
+  const name = group.groupId ?? key;
+  if (name === undefined) return group;
+  return { ...group, groupId: `${name} ${hash("sha1", group.body, "base64url")}` };
+}
