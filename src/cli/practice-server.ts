@@ -8,6 +8,7 @@ import { LachesisError } from "../contracts/errors.ts";
 import { type PracticeConfig, practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
+import { parsePort } from "./flag-units.ts";
 import { Shutdown } from "./shutdown.ts";
 
 type PlainFlags = { dataset?: string[]; host: string; port: number; log?: string };
@@ -92,12 +93,4 @@ function parseNumber(text: string): number {
   const number = Number(text);
   if (text.trim() === "" || Number.isNaN(number)) throw new InvalidArgumentError("Expected a number.");
   return number;
-}
-
-function parsePort(text: string): number {
-  const port = parseNumber(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidArgumentError("Expected a whole number from 0 to 65535.");
-  }
-  return port;
 }

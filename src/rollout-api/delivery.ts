@@ -24,10 +24,12 @@ export class DeliveryWatch {
   watch({ socket }: IncomingMessage, response: ServerResponse): Promise<DeliveryOutcome> {
     return new Promise((resolve) => {
       if (isGone(socket)) return resolve("broken");
+      let isOut = false;
       response.once("close", () => {
-        if (!response.writableFinished) resolve("broken");
+        if (!isOut) resolve("broken");
       });
       response.once("finish", () => {
+        isOut = true;
         // A client that closed its side before it had the answer does not wait for it.
         if (isGone(socket)) resolve("broken");
         else this.#confirm(socket, resolve);
