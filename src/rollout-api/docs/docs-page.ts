@@ -18,6 +18,7 @@ code, summary b { font-family: ui-monospace, Menlo, Consolas, monospace; }
 summary span, .quiet { color: var(--quiet); }
 table { width: 100%; border-collapse: collapse; }
 td { padding: 4px 12px 4px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
 `;
 
 const AUDIENCES: Readonly<Record<string, string>> = {

@@ -21,7 +21,7 @@ export type OpenApiDocument = {
 
 const DESCRIPTION =
   "Environments hand in groups of scored token sequences, a trainer takes batches of them out. " +
-  "Every path is also there under /runs/NAME for a run of its own; the bare paths are the run `default`. " +
+  "Every path is also there under /runs/NAME for a run of its own; the bare paths are the run named default. " +
   "Bodies may be gzipped (Content-Encoding: gzip).";
 
 /** What anybody can ask a server, beside its runs. */

@@ -57,26 +57,39 @@ const fieldNotes: Readonly<Record<string, string>> = {
   distill_logprobs: "Their log probabilities",
 };
 
+const registrationProperties = {
+  wandb_group: string("Told to environments"),
+  wandb_project: string("Told to environments"),
+  batch_size: integer("Sequences in a batch"),
+  max_token_len: integer("Longest sequence that the trainer takes, in tokens"),
+  checkpoint_dir: string("Told to environments"),
+  save_checkpoint_interval: integer("In steps"),
+  starting_step: integer("Where the run's steps begin"),
+  num_steps: integer("Length of the run; -1 = open"),
+};
+
+const groupProperties = Object.fromEntries(
+  groupFields.map(({ name, kind, required }) => {
+    const schema = { ...fieldSchema(kind), description: fieldNotes[name] };
+    return [name, required ? schema : orNull(schema)];
+  }),
+);
+
 export const schemas: Readonly<Record<string, Schema>> = {
   ScoredGroup: object(
-    Object.fromEntries(
-      groupFields.map(({ name, kind, required }) => {
-        const schema = { ...fieldSchema(kind), description: fieldNotes[name] };
-        return [name, required ? schema : orNull(schema)];
-      }),
-    ),
+    {
+      ...groupProperties,
+      group_id: orNull(string("The sender's name for the group: sent again under it, it counts once")),
+    },
     groupFields.filter(({ required }) => required).map(({ name }) => name),
   ),
-  Registration: object({
-    wandb_group: string("Told to environments"),
-    wandb_project: string("Told to environments"),
-    batch_size: integer("Sequences in a batch"),
-    max_token_len: integer("Longest sequence that the trainer takes, in tokens"),
-    checkpoint_dir: string("Told to environments"),
-    save_checkpoint_interval: integer("In steps"),
-    starting_step: integer("Where the run's steps begin"),
-    num_steps: integer("Length of the run; -1 = open"),
-  }),
+  Registration: object(
+    {
+      ...registrationProperties,
+      trainer_kind: orNull(string("Which trainer it is; it is told what it can't train rightly")),
+    },
+    Object.keys(registrationProperties),
+  ),
   EnvRequest: object(
     {
       max_token_length: integer("Longest sequence that the environment sends, in tokens"),

@@ -91,31 +91,24 @@ function showNotice({ registered, started, envs } = { registered: false }) {
   byId("notice").hidden = text === "";
 }
 
-function showTiles(overview, batches) {
-  const { totals } = overview;
-  const waiting =
-    overview.oldestQueuedMs === null ? "" : ` · oldest ${formatDuration(overview.oldestQueuedMs)}`;
+function showTiles({ totals, ...overview }, batches) {
+  const { oldestQueuedMs: oldest, batchSize, waitingBatches } = overview;
   const last = batches.at(-1);
-  const perBatch = overview.batchSize < 0 ? "" : `${formatCount(overview.batchSize)} sequences a batch`;
   const tiles = [
-    ["Step", formatCount(overview.currentStep), perBatch],
     [
-      "Queue",
-      `${formatCount(overview.queuedGroups)}`,
-      `groups · ${formatBytes(overview.queuedBytes)}${waiting}`,
-    ],
-    ["Received", formatCount(totals.groupsIn), `groups · ${formatCount(totals.sequencesIn)} sequences`],
-    ["Taken", formatCount(totals.batchesOut), `batches · ${formatCount(totals.groupsOut)} groups`],
-    [
-      "On the way",
-      formatCount(overview.openLeases),
-      `leased · ${formatCount(overview.waitingBatches)} formed`,
+      "Step",
+      formatCount(overview.currentStep),
+      batchSize < 0 ? "" : `${formatCount(batchSize)} sequences a batch`,
     ],
     [
-      "Staleness",
-      last === undefined ? "–" : formatCount(last.staleness),
-      last === undefined ? "no batch yet" : `steps · last batch, ${formatDuration(last.ageMs)} old`,
+      "Groups queued",
+      formatCount(overview.queuedGroups),
+      oldest === null ? "" : `${formatBytes(overview.queuedBytes)} · oldest ${formatDuration(oldest)}`,
     ],
+    ["Groups received", formatCount(totals.groupsIn), `${formatCount(totals.sequencesIn)} sequences`],
+    ["Batches taken", formatCount(totals.batchesOut), `${formatCount(totals.groupsOut)} groups`],
+    ["Batches leased", formatCount(overview.openLeases), `${formatCount(waitingBatches)} more formed`],
+    ["Staleness", formatCount(last?.staleness), last === undefined ? "no batch yet" : "steps, last batch"],
   ];
   byId("tiles").replaceChildren(
     ...tiles.map(([name, value, more]) =>

@@ -42,6 +42,10 @@ export function watchPlugin(watch: ServerWatch): (app: FastifyInstance) => void 
         .headers({ ...PAGE_HEADERS, "content-security-policy": page.contentSecurityPolicy })
         .send(Buffer.from(page.html)),
     );
+    // The page asks for its data beside its own path.
+    app.get("/ui/", { config: { audience: "anyone" } }, async (_request, reply) =>
+      reply.redirect("../ui", 307),
+    );
     app.get("/ui/events", async (request, reply) => {
       if (streams.isFull) {
         return reply.code(503).type("application/json").send('{"detail":"Too many pages are open"}');
