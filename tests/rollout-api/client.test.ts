@@ -36,7 +36,7 @@ function groupOf(sequences: number, envId: number): ScoredGroup {
     scores: tokens.map((_, index) => index),
     advantages: null,
     ref_logprobs: null,
-    messages: [[{ role: "user", content: "hé" }]],
+    messages: tokens.map(() => [{ role: "user", content: "hé" }]),
     generation_params: { temperature: 1 },
     inference_logprobs: null,
     overrides: null,

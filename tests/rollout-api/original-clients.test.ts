@@ -71,8 +71,11 @@ function groupOf(sequences: number, envId: number) {
   };
 }
 
-test("a Python environment and a Python trainer run against the server", async () => {
-  await using server = await startRolloutServer();
+test.each([
+  ["by default", false],
+  ["with --compat", true],
+])("a Python environment and a Python trainer run against the server %s", async (_mode, compat) => {
+  await using server = await startRolloutServer({ compat });
   using environment = new RawSocket(server.port);
   using trainer = new RawSocket(server.port);
   const text = async (answer: ReturnType<RawSocket["exchange"]>) => {
