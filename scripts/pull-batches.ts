@@ -68,7 +68,11 @@ function readNumber(flag: string, text: string, least: number): number {
 /** Takes batches until there are enough, adding to the totals as it goes. */
 async function pullBatches(options: TrainerOptions, totals: Totals, signal: AbortSignal): Promise<void> {
   const { url, batches, batchSize, maxTokens, pollMs } = options;
-  const logger = pino({ level: "warn" }, pino.destination(2));
+  const write = (line: string) => {
+    const { msg }: { msg: string } = JSON.parse(line);
+    console.error(`trying again: ${msg}`);
+  };
+  const logger = pino({ level: "warn" }, { write });
   await using client = new RolloutApiClient({ url, logger });
   const register = () =>
     client.register(

@@ -133,7 +133,7 @@ function lostText({ groups, groupReasons }: ProgressSnapshot): string {
 }
 
 function trainerText({ server }: ProgressSnapshot, total: number | undefined): string {
-  if (server === undefined) return "waiting for the rollout server";
+  if (server === undefined) return "none yet";
   return joinParts(
     total === undefined ? `step ${server.step}` : `step ${server.step}/${total}`,
     etaText(server.step, total, server.stepsPerSecond),

@@ -237,6 +237,7 @@ describe("scripts/pull-batches.ts", () => {
     await once(run.child.stderr ?? run.child, "data");
     run.child.kill("SIGINT");
     expect(await run.ended()).toEqual([130, null]);
+    expect(run.stderr).toMatch(/^trying again: \w+ http:.*ECONNREFUSED/);
     expect(run.stdout).toContain("0 batches, 0 groups, 0 sequences, mean score n/a");
   });
 });
