@@ -3,14 +3,13 @@
  * messages. The store and the batcher never need this; a body that isn't a group reads as an empty one.
  *
  * Bodies are large and mostly token ids, so nothing here parses a whole one. The lists of numbers hold no
- * quotes, so the first place that looks like a later key is that key; the fields that can hold anything
+ * quotes, so they end before the next quote, which begins the next key; the fields that can hold anything
  * (messages, overrides, ...) are stepped over value by value.
  */
 import { groupFields } from "./group-fields.ts";
 import { CLOSE_LIST, CLOSE_OBJECT, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE } from "./json/json-cursor.ts";
 
 const prefixes = groupFields.map(({ name }, index) => Buffer.from(`${index === 0 ? "{" : ","}"${name}":`));
-const SCORES = Buffer.from(',"scores":[');
 const WEIGHT_VERSION = Buffer.from('"weight_version"');
 const FIELDS_WITH_VERSIONS = ["overrides", "group_overrides", "generation_params"];
 
@@ -18,11 +17,7 @@ const BACKSLASH = 0x5c;
 
 /** The group's scores, one a sequence. */
 export function scoresOf(body: Buffer): number[] {
-  const at = body.indexOf(SCORES);
-  if (at === -1) return [];
-  const start = at + SCORES.length - 1;
-  const end = body.indexOf(CLOSE_LIST, start);
-  const scores = parse(body.subarray(start, end + 1));
+  const scores = parse(fieldsOf(body, "scores").get("scores"));
   return Array.isArray(scores) ? scores.filter((score) => typeof score === "number") : [];
 }
 
@@ -57,21 +52,27 @@ export function messagesOf(body: Buffer): readonly unknown[] | null {
   return Array.isArray(messages) && messages.length > 0 ? messages : null;
 }
 
-/** The JSON text of each field, as far as the body has the shape in which groups are stored. */
-function fieldsOf(body: Buffer): Map<string, Buffer> {
+/** The JSON text of each field up to `last`, as far as the body has the shape in which groups are stored. */
+function fieldsOf(body: Buffer, last?: string): Map<string, Buffer> {
   const fields = new Map<string, Buffer>();
   let at = 0;
   for (const [index, { name, kind }] of groupFields.entries()) {
     const prefix = prefixes[index] ?? Buffer.alloc(0);
-    if (body.compare(prefix, 0, prefix.length, at, at + prefix.length) !== 0) return fields;
+    if (!body.subarray(at, at + prefix.length).equals(prefix)) return fields;
     const start = at + prefix.length;
-    const next = prefixes[index + 1];
     const isNumbers = kind.type === "integers" || kind.type === "floats";
-    at = isNumbers && next !== undefined ? body.indexOf(next, start) : valueEnd(body, start);
+    at = isNumbers ? numbersEnd(body, start) : valueEnd(body, start);
     if (at === -1) return fields;
     fields.set(name, body.subarray(start, at));
+    if (name === last) return fields;
   }
   return fields;
+}
+
+/** Where lists of numbers end: at the comma before the next key, or at the end of the group. */
+function numbersEnd(body: Buffer, start: number): number {
+  const quote = body.indexOf(QUOTE, start);
+  return (quote === -1 ? body.length : quote) - 1;
 }
 
 /** Where the value that starts here ends, in JSON without white space: at its holder's comma or bracket. */
