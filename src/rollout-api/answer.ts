@@ -9,6 +9,9 @@ export type Answer = {
   headers?: Readonly<Record<string, string>>;
 };
 
+/** An answer so long that its parts are better not put together. */
+export type PartedAnswer = Omit<Answer, "body"> & { parts: readonly Buffer[] };
+
 /** An answer of JSON text that is already encoded. */
 export function jsonAnswer(text: string | Buffer, status = 200): Answer {
   const body = typeof text === "string" ? Buffer.from(text) : text;

@@ -10,7 +10,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from "pino";
 import { LachesisError } from "../contracts/errors.ts";
 import { AccessControl, type Audience } from "./access.ts";
-import { type Answer, detailAnswer, textAnswer } from "./answer.ts";
+import { type Answer, detailAnswer, type PartedAnswer, textAnswer } from "./answer.ts";
 import { batchEndpoints } from "./batch-endpoints.ts";
 import { compressReply, type GzipPolicy } from "./compression.ts";
 import { applyCors } from "./cors.ts";
@@ -22,6 +22,7 @@ import { IntakePool } from "./intake/intake-pool.ts";
 import { checkOrigin, type Effect, type OriginRules } from "./origin-guard.ts";
 import { BodyReceiver } from "./receive-body.ts";
 import { DEFAULT_RUN, Runs } from "./runs.ts";
+import { sendAnswer } from "./send-answer.ts";
 import { submissionEndpoints } from "./submission-endpoints.ts";
 import { trainerEndpoints } from "./trainer-endpoints.ts";
 import { TrainerNotices } from "./trainer-notices.ts";
@@ -73,6 +74,7 @@ export function createRolloutApi({
   plugins = [],
 }: RolloutApiOptions): FastifyInstance {
   const app = Fastify({ logger: false, exposeHeadRoutes: false, forceCloseConnections: "idle" });
+  const send: Send = (reply, answer) => sendAnswer(reply, answer, gzip);
   const origins: OriginRules = { corsOrigins, hosts, compat };
   const notices = new TrainerNotices(logger);
   const intake = new IntakePool({ strict: !compat, maxInflatedBytes });
@@ -118,6 +120,7 @@ export function createRolloutApi({
   const runs = new Runs(stores);
   const serve = serveCalls({
     app,
+    send,
     runs,
     receiver: new BodyReceiver({ maxBodyBytes, maxInflatedBytes }),
     logger,
@@ -134,10 +137,17 @@ export function createRolloutApi({
   return app;
 }
 
-type Served = { app: FastifyInstance; runs: Runs; receiver: BodyReceiver; logger: Logger | undefined };
+type Send = (reply: FastifyReply, answer: Answer | PartedAnswer) => FastifyReply;
+type Served = {
+  app: FastifyInstance;
+  send: Send;
+  runs: Runs;
+  receiver: BodyReceiver;
+  logger: Logger | undefined;
+};
 
 /** Makes handlers of endpoints, and sees to what they leave to be done after their answers. */
-function serveCalls({ app, runs, receiver, logger }: Served) {
+function serveCalls({ app, send, runs, receiver, logger }: Served) {
   const deliveries = new DeliveryWatch();
   const going = new Set<Promise<void>>();
   const goOn = (work: Promise<void>) => {
@@ -173,12 +183,6 @@ const noBody = { ok: true, bytes: Buffer.alloc(0), isZipped: false } as const;
 function runOf({ params }: FastifyRequest): string {
   const run: unknown = typeof params === "object" && params !== null ? Reflect.get(params, "run") : undefined;
   return typeof run === "string" ? run : DEFAULT_RUN;
-}
-
-function send(reply: FastifyReply, { status, contentType, body, headers = {} }: Answer): FastifyReply {
-  reply.code(status).headers(headers);
-  if (contentType === undefined) return reply.send();
-  return reply.header("content-type", contentType).send(body);
 }
 
 /** What may succeed later (a full disk), refusals of Fastify's own, and whatever else went wrong. */

@@ -3,7 +3,7 @@
  * wants to be sure asks for a lease: it says itself that it has the batch, or gives it back, and a lease that
  * runs out is served again.
  */
-import { type Answer, detailAnswer, jsonAnswer, problemsAnswer } from "./answer.ts";
+import { type Answer, detailAnswer, jsonAnswer, type PartedAnswer, problemsAnswer } from "./answer.ts";
 import type { DeliveryOutcome } from "./delivery.ts";
 import { answering, type Call, type Endpoint, type WireMode } from "./endpoint.ts";
 import { type BodyReading, queryOf, readBody } from "./request-body.ts";
@@ -32,7 +32,7 @@ export function batchEndpoints({ compat }: WireMode): Endpoint[] {
 async function takeBatch(
   { request, reply, store, deliveries, goOn }: Call,
   { leaseSeconds, settlesAtOnce }: { leaseSeconds: number | null; settlesAtOnce: boolean },
-): Promise<Answer> {
+): Promise<Answer | PartedAnswer> {
   const answer = await store.takeBatch({ leaseSeconds });
   if (answer.kind === "not-registered") return jsonAnswer(NOT_REGISTERED);
   if (answer.kind === "none-ready") return jsonAnswer('{"batch":null}');
@@ -46,7 +46,8 @@ async function takeBatch(
     };
     goOn(deliveries.watch(request.raw, reply.raw).then(settle));
   }
-  return jsonAnswer(encodeBatch(bodies, leaseSeconds === null ? null : leaseId));
+  const parts = encodeBatch(bodies, leaseSeconds === null ? null : leaseId);
+  return { status: 200, contentType: "application/json", parts };
 }
 
 /** null = left to the trainer. A trainer that never saw the end of the answer does not know its lease. */
@@ -91,8 +92,8 @@ const BATCH_END = Buffer.from("]}");
 const COMMA = Buffer.from(",");
 
 /** Bodies are final JSON text: a batch is only strung together. */
-function encodeBatch(bodies: readonly Buffer[], leaseId: string | null): Buffer {
+function encodeBatch(bodies: readonly Buffer[], leaseId: string | null): Buffer[] {
   const parts = bodies.flatMap((body, index) => (index === 0 ? [body] : [COMMA, body]));
   const end = leaseId === null ? BATCH_END : Buffer.from(`],"lease_id":${JSON.stringify(leaseId)}}`);
-  return Buffer.concat([BATCH_START, ...parts, end]);
+  return [BATCH_START, ...parts, end];
 }

@@ -15,9 +15,21 @@ const compress = promisify(gzip);
 const COMPRESS_FROM_BYTES = 1000;
 
 /**
- * The body to send, compressed where the client takes it, with the headers that say so. A client takes it
- * when its Accept-Encoding has "gzip" in it (lower case; the original looks no closer).
+ * Whether a large answer goes compressed. A client takes it when its Accept-Encoding has "gzip" in it (lower
+ * case; the original looks no closer).
  */
+export function goesCompressed({ headers, socket }: FastifyRequest, policy: GzipPolicy): boolean {
+  if (!String(headers["accept-encoding"] ?? "").includes("gzip")) return false;
+  return policy === "always" || (policy === "remote" && !isLoopback(socket.remoteAddress ?? ""));
+}
+
+/** Says of a large answer that it depends on what the client takes. */
+export function addVary(reply: FastifyReply): void {
+  const vary = reply.getHeader("vary");
+  reply.header("vary", vary === undefined ? "Accept-Encoding" : `${String(vary)}, Accept-Encoding`);
+}
+
+/** The body to send, compressed where it pays, with the headers that say so. */
 export async function compressReply(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -25,11 +37,8 @@ export async function compressReply(
   policy: GzipPolicy,
 ): Promise<Buffer> {
   if (body.length < COMPRESS_FROM_BYTES) return body;
-  const vary = reply.getHeader("vary");
-  reply.header("vary", vary === undefined ? "Accept-Encoding" : `${String(vary)}, Accept-Encoding`);
-  if (!String(request.headers["accept-encoding"] ?? "").includes("gzip")) return body;
-  if (policy === "never" || (policy === "remote" && isLoopback(request.socket.remoteAddress ?? "")))
-    return body;
+  addVary(reply);
+  if (!goesCompressed(request, policy)) return body;
   reply.header("content-encoding", "gzip");
   return compress(body, { level: constants.Z_BEST_SPEED });
 }

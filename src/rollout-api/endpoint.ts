@@ -1,7 +1,7 @@
 /** What an endpoint is: whom it is for, what it does to a run, and how it makes its answer. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Audience } from "./access.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer, PartedAnswer } from "./answer.ts";
 import type { DeliveryWatch } from "./delivery.ts";
 import type { GroupStore } from "./group-store.ts";
 import type { Effect } from "./origin-guard.ts";
@@ -40,13 +40,13 @@ export type Endpoint = {
   inflatesBody?: true;
   /** For a run that nobody registered: make it, refuse (404), or answer as a run does before it is opened. */
   onUnknownRun: "make" | "refuse" | "answer-as-closed";
-  handle: (call: Call) => Promise<Answer>;
+  handle: (call: Call) => Promise<Answer | PartedAnswer>;
 };
 
 /** Handles what could be read; a refusal is its own answer. */
-export async function answering<Model>(
+export async function answering<Model, Answered extends Answer | PartedAnswer>(
   reading: BodyReading<Model>,
-  handle: (model: Model) => Promise<Answer>,
-): Promise<Answer> {
+  handle: (model: Model) => Promise<Answered>,
+): Promise<Answer | Answered> {
   return reading.ok ? handle(reading.model) : reading.answer;
 }
