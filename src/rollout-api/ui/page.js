@@ -142,7 +142,7 @@ function showBatches(batches) {
     ["sequences", ({ sequences }) => formatCount(sequences), "minor"],
     ["score", ({ meanScore }) => formatScore(meanScore)],
     ["age", ({ ageMs }) => formatDuration(ageMs)],
-    ["stale", ({ staleness }) => `${formatCount(staleness)} steps`],
+    ["stale", ({ staleness }) => `${formatCount(staleness)} ${staleness === 1 ? "step" : "steps"}`],
   ];
   fillTable(byId("batches"), columns, batches.toReversed(), "none yet");
 }
