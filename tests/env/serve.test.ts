@@ -33,6 +33,22 @@ describe("serveEnvironment", () => {
     expect(await isConnected(t.trainer)).toBe(false);
   });
 
+  test("calls off what is still in flight when others have brought the last step about", async () => {
+    await using t = await serveScenario({
+      config: { total_steps: 1, worker_timeout: 0 },
+      script: { play: () => new Promise(() => {}) },
+    });
+    const serving = t.serve();
+    await until(() => t.env.played.length > 0);
+    const { trainer } = t;
+    const others = [0, 1, 2, 3].map((item): GroupResult => groupOf(item));
+    const groups = others.flatMap((result) => (result.kind === "collected" ? [result.group] : []));
+    await trainer.client.submitGroups(groups, { signal: trainer.signal });
+    await trainer.nextBatch();
+    expect(await serving).toMatchObject({ endedBy: "complete", step: 1, groupsSent: 0 });
+    expect(t.ends.map(({ reason }) => reason)).toEqual(t.env.played.map(() => "off-policy"));
+  });
+
   test("takes the number of steps from the trainer when total_steps is -1", async () => {
     await using t = await serveScenario({ config: { total_steps: -1 }, registration: { num_steps: 2 } });
     const serving = t.serve();

@@ -246,6 +246,17 @@ test.each([
   expect(failure.message).toMatch(message);
 });
 
+test("an answered call leaves no timer that would keep the process alive", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  await using scripted = await ScriptedChatServer.start((_call, response) =>
+    sendJson(response, 200, completion(["4"])),
+  );
+  await using server = openServer(scripted.url);
+  const before = timers();
+  for (let call = 0; call < 10; call += 1) await server.complete(request, { signal: never() });
+  expect(timers()).toBeLessThan(before + 5);
+});
+
 test("a refused connection is unreachable and the message says so", async () => {
   await using server = openServer(`http://127.0.0.1:${await unusedPort()}/v1`);
   await expect(server.complete(request, { signal: never() })).rejects.toMatchObject({

@@ -316,6 +316,16 @@ describe("health", () => {
     expect(manager.metrics()["server/server_1_average_num_attempts"]).toBe((2 + 2 + 2 + 1 + 1) / 5);
   });
 
+  test("a server that came back is on probation: the next failure sets it aside again", async () => {
+    await using server = await ScriptedChatServer.start((_call, response) => sendError(response, 500, "no"));
+    const setAsideBefore: number[] = [];
+    const lines = { write: (line: string) => JSON.parse(line).event === "server-set-aside" && note() };
+    const note = () => setAsideBefore.push(server.calls.length);
+    await using manager = manage([server.url], {}, { logger: pino({}, lines) });
+    await expect(manager.chatCompletion(request, { signal: never })).rejects.toThrow("after 4 attempts");
+    expect(setAsideBefore).toEqual([3, 4]);
+  });
+
   test("a server that dies and comes back is found by its /models, and waiting requests go through", async () => {
     const notices: string[] = [];
     const server = await ScriptedChatServer.start(answer);

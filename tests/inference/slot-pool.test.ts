@@ -51,6 +51,14 @@ test.each([
   await settled;
 });
 
+test("a weight leaves the eval slots as they are", async () => {
+  const [only] = [{ ...member("a", 4), limits: { train: 4, eval: 3 } }];
+  const pool = openPool([only]);
+  pool.setWeight(0.25);
+  for (let slot = 0; slot < 3; slot += 1) await pool.acquire({ ...train, split: "eval" });
+  expect(pool.inFlight(only, "eval")).toBe(3);
+});
+
 test("releasing twice frees one slot", async () => {
   const [only] = [member("a", 1)];
   const pool = openPool([only]);
@@ -81,7 +89,8 @@ test("waiting for a busy server has no limit", async () => {
 
 test("whatever comes, limits hold, the queue is first come first served, and no slot is lost", async () => {
   const step = fc.oneof(
-    fc.record({ kind: fc.constant("acquire" as const) }),
+    // Often enough that there is a queue.
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant("acquire" as const) }) },
     fc.record({ kind: fc.constant("release" as const), which: fc.nat() }),
     fc.record({ kind: fc.constant("abort" as const), which: fc.nat() }),
     fc.record({ kind: fc.constant("weight" as const), weight: fc.constantFrom(0.25, 0.5, 1) }),
@@ -124,6 +133,7 @@ test("whatever comes, limits hold, the queue is first come first served, and no 
         expect(granted).toEqual(granted.toSorted((left, right) => left - right));
         const inFlight = members.reduce((sum, one) => sum + pool.inFlight(one, "train"), 0);
         expect(inFlight).toBe(held.length);
+        expect(pool.waiting("train")).toBe(waiting.size);
       }
       pool.close(new Error("over"));
     }),

@@ -113,7 +113,12 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
       test("closing the backend disposes of what is still there", async () => {
         const second = options.createBackend();
         const sandbox = await second.create({ rolloutId: "left", signal });
+        const marker = markerSeconds();
+        const running = run(sandbox, `sleep ${marker}`).catch((error: unknown) => error);
+        await sleep(50);
         await second[Symbol.asyncDispose]();
+        expect(options.isRunning(marker)).toBe(false);
+        expect(await running).toMatchObject({ code: "SANDBOX_CLOSED" });
         await expect(run(sandbox, "true")).rejects.toMatchObject({ code: "SANDBOX_CLOSED" });
         await expect(second.create({ rolloutId: "late", signal })).rejects.toMatchObject({
           code: "SANDBOX_CLOSED",
