@@ -1,4 +1,5 @@
 /** A rollout API without sockets, and what it says to JSON. */
+import { gunzipSync } from "node:zlib";
 import { createRolloutApi, type RolloutApiOptions } from "../../src/rollout-api/app.ts";
 import { MemoryStores } from "../../src/rollout-api/memory-store.ts";
 import {
@@ -53,12 +54,14 @@ export function startTestApp({ store = {}, ...options }: TestAppOptions = {}): T
       headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
       ...(payload !== undefined && { payload }),
     });
+    const isZipped = answer.headers["content-encoding"] === "gzip";
+    const text = (isZipped ? gunzipSync(answer.rawPayload) : answer.rawPayload).toString("utf8");
     const isJson = String(answer.headers["content-type"]).startsWith("application/json");
     return {
       status: answer.statusCode,
       headers: answer.headers,
-      json: isJson ? answer.json() : undefined,
-      text: answer.body,
+      json: isJson ? JSON.parse(text) : undefined,
+      text,
     };
   };
   return {
