@@ -1,5 +1,6 @@
 /** The tarball that would be published: packed, installed into a project of its own, and run from there. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
@@ -45,6 +46,23 @@ describe("the installed package", () => {
 
   test("its bin `run-api` works", async () => {
     expect((await bin("run-api", "--help")).stdout).toContain("--port");
+  });
+
+  test("its bin `run-api` finds what is not code: page, store, thread, version", async () => {
+    const args = ["--port", "0", "--run-dir", join(project, "server")];
+    const server = spawn(join(project, "node_modules/.bin/run-api"), args, { cwd: project, env });
+    try {
+      const [line] = (await once(server.stdout, "data")) as [Buffer];
+      const url = /http:\/\/\S+/.exec(line.toString())?.[0];
+      const page = await (await fetch(`${url}/ui`)).text();
+      expect(page).toContain("prefers-color-scheme: dark");
+      expect(page).toContain("function drawHistogram");
+      expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ready" });
+      expect(await (await fetch(`${url}/openapi.json`)).json()).toHaveProperty("info.version");
+    } finally {
+      server.kill();
+      await once(server, "exit");
+    }
   });
 
   test("the environments of the README and the guide compile under strict rules and run by themselves", async () => {
