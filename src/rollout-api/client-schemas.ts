@@ -79,8 +79,8 @@ export const batchReply = z.object({
 });
 export type BatchReply = z.output<typeof batchReply>;
 
-/** A batch that is only lent until it is settled under this id. */
-export type LeasedBatch = { batch: ScoredGroup[]; leaseId: string };
+/** A batch that is only lent until it is settled under this id; null = it is the trainer's already. */
+export type LeasedBatch = { batch: ScoredGroup[]; leaseId: string | null };
 
 export const settleReply = z.object({ status: z.string() });
 

@@ -73,14 +73,12 @@ export class RolloutApiClient implements AsyncDisposable {
 
   /**
    * Trainer: leases the next batch for so many seconds; null = none is ready yet. It is the trainer's once
-   * `settle` says so in time, and served again otherwise. Throws like `batch`, and ROLLOUT_API_BAD_REPLY when
-   * the server knows no leases (Atropos, `run-api --compat`).
+   * `settle` says so in time, and served again otherwise. A server that knows no leases (Atropos, `run-api
+   * --compat`) hands it over for good: its `leaseId` is null then. Throws like `batch`.
    */
   async leaseBatch(leaseSeconds: number, options: ClientCallOptions): Promise<LeasedBatch | null> {
-    const { batch, lease_id: leaseId } = await this.#takeBatch(`batch?lease=${leaseSeconds}`, options);
-    if (batch === null) return null;
-    if (leaseId !== undefined) return { batch, leaseId };
-    throw new LachesisError("ROLLOUT_API_BAD_REPLY", `GET ${this.url}batch: expected a lease_id, got none`);
+    const { batch, lease_id: leaseId = null } = await this.#takeBatch(`batch?lease=${leaseSeconds}`, options);
+    return batch === null ? null : { batch, leaseId };
   }
 
   /**

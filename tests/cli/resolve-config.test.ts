@@ -13,14 +13,15 @@ const aliasBomb = [..."abcdef"]
   )
   .join("\n");
 
-type Given = { flags?: string[]; yaml?: string; openaiApiKey?: string };
+type Given = { flags?: string[]; yaml?: string; openaiApiKey?: string; rolloutServerToken?: string };
 
-function resolve({ flags = [], yaml, openaiApiKey }: Given) {
+function resolve({ flags = [], yaml, openaiApiKey, rolloutServerToken }: Given) {
   return resolveConfig({
     envClass: configEnv,
     file: yaml === undefined ? undefined : parseConfigFile(yaml, "run.yaml"),
     flags: splitArguments(flags, ["--config"]).flags,
     openaiApiKey,
+    rolloutServerToken,
   });
 }
 
@@ -236,6 +237,15 @@ describe("inference servers", () => {
     const { servers } = resolve({ yaml, openaiApiKey: "outer" });
     expect(servers.map((server) => server.api_key)).toEqual(["own", "outer"]);
   });
+});
+
+test("LACHESIS_ROLLOUT_TOKEN is used only where no layer sets a token", () => {
+  const rolloutServerToken = "outer";
+  expect(resolve({ rolloutServerToken }).env).toMatchObject({ rollout_server_token: "outer" });
+  const yaml = "env: {rollout_server_token: own}";
+  expect(resolve({ yaml, rolloutServerToken }).env).toMatchObject({ rollout_server_token: "own" });
+  const flags = ["--env.rollout_server_token", "null"];
+  expect(resolve({ yaml, flags, rolloutServerToken }).env).toMatchObject({ rollout_server_token: null });
 });
 
 test("mergeMaps: later wins, deep, and neither input is changed", () => {

@@ -1,9 +1,10 @@
 /** The client against a real server, and against servers that are away, in trouble, or none at all. */
 import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
+import { AccessControl } from "../../src/rollout-api/access.ts";
 import { RolloutApiClient } from "../../src/rollout-api/client.ts";
 import type { EnvDescription, TrainerRegistration } from "../../src/rollout-api/client-schemas.ts";
 import { startRolloutServer } from "../support/rollout-server.ts";
@@ -52,6 +53,7 @@ type Seen = {
   method: string | undefined;
   url: string | undefined;
   encoding: string | undefined;
+  authorization: string | undefined;
   body: string;
 };
 
@@ -67,6 +69,7 @@ async function startScripted(...answers: ((response: http.ServerResponse) => voi
         method,
         url,
         encoding: headers["content-encoding"],
+        authorization: headers.authorization,
         body: Buffer.concat(chunks).toString(),
       });
       answers[Math.min(seen.length, answers.length) - 1]?.(response);
@@ -80,6 +83,61 @@ async function startScripted(...answers: ((response: http.ServerResponse) => voi
     seen,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Passes everything on to the server, but cuts the connection instead of passing on some of its answers. */
+async function startLossyProxy(port: number) {
+  let toLose = 0;
+  const proxy = http.createServer((request, response) => {
+    const { method, url, headers } = request;
+    const onward = http.request({ host: "127.0.0.1", port, method, path: url, headers }, (answer) => {
+      if (toLose-- > 0) {
+        answer.resume();
+        answer.on("end", () => response.destroy());
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    loseAnswers(count: number) {
+      toLose = count;
+    },
+    [Symbol.asyncDispose]: async () => {
+      proxy.closeAllConnections();
+      proxy.close();
+      await once(proxy, "close");
+    },
+  };
+}
+
+/** Answers as soon as a request begins, reads no more of it, and closes. */
+async function startHangingUp(answer: string) {
+  let connections = 0;
+  const server = net.createServer((socket) => {
+    connections++;
+    socket.on("error", () => undefined);
+    socket.once("data", () => {
+      socket.pause();
+      socket.write(answer);
+      socket.destroySoon();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connections: () => connections,
+    [Symbol.asyncDispose]: async () => {
       server.close();
       await once(server, "close");
     },
@@ -168,6 +226,98 @@ describe("on the wire", () => {
       { method: "GET", url: "/runs/a/status-env", body: '{"env_id":5}' },
     ]);
   });
+});
+
+describe("tokens", () => {
+  test.each([
+    ["an option", { token: "t-1" }, "", "Bearer t-1"],
+    ["the URL's password", {}, "anybody:t%2F2@", "Bearer t/2"],
+    ["the option before the URL", { token: "t-1" }, "anybody:t-2@", "Bearer t-1"],
+    ["none", {}, "", undefined],
+  ])("from %s", async (_name, options, userinfo, authorization) => {
+    await using server = await startScripted(json(status));
+    const url = server.url.replace("//", `//${userinfo}`);
+    await using client = new RolloutApiClient({ url, ...options });
+    await client.status({ signal });
+    expect(server.seen[0]?.authorization).toBe(authorization);
+    expect(client.url).toBe(`${server.url}/`);
+  });
+
+  test("that no header can carry are refused at once, and not told", () => {
+    const make = () => new RolloutApiClient({ url: "http://a", token: "top\nsecret" });
+    expect(make).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+    expect(make).not.toThrow(/secret/);
+  });
+
+  test("a server that asks for one refuses in clear words", async () => {
+    const access = new AccessControl([{ role: "env", token: "right" }]);
+    await using server = await startRolloutServer({ access });
+    await using wrong = new RolloutApiClient({ url: server.url, token: "wrong" });
+    await expect(wrong.status({ signal })).rejects.toMatchObject({
+      code: "ROLLOUT_API_REJECTED",
+      message: expect.stringContaining("401 Invalid token"),
+      hint: expect.stringContaining("env.rollout_server_token"),
+    });
+    await using right = new RolloutApiClient({ url: server.url, token: "right" });
+    expect(await right.status({ signal })).toEqual({ current_step: 0, queue_size: 0 });
+  });
+});
+
+describe("leases and names", () => {
+  test("a batch is leased, given back, leased again and acknowledged", async () => {
+    await using server = await startRolloutServer();
+    await using client = new RolloutApiClient({ url: server.url, pollIntervalMs: 5 });
+    await client.register(registration, { signal });
+    expect(await client.leaseBatch(60, { signal })).toBeNull();
+    await client.submitGroups([groupOf(8, 0)], { signal });
+    const first = await client.leaseBatch(60, { signal });
+    expect(await client.batch({ signal })).toBeNull();
+    await client.settle(first?.leaseId ?? "", "returned", { signal });
+    const second = await client.leaseBatch(60, { signal });
+    expect(second?.batch).toEqual(first?.batch);
+    await client.settle(second?.leaseId ?? "", "taken", { signal });
+    await client.settle(second?.leaseId ?? "", "taken", { signal });
+    await expect(client.settle(first?.leaseId ?? "", "taken", { signal })).rejects.toMatchObject({
+      code: "ROLLOUT_API_REJECTED",
+      message: expect.stringContaining("This lease is not open"),
+    });
+  });
+
+  test("a server without leases hands the batch over for good", async () => {
+    await using server = await startRolloutServer({ compat: true });
+    await using client = new RolloutApiClient({ url: server.url });
+    await client.register(registration, { signal });
+    await client.submitGroups([groupOf(8, 0)], { signal });
+    expect(await client.leaseBatch(60, { signal })).toEqual({ batch: [groupOf(8, 0)], leaseId: null });
+  });
+
+  test("a named group whose answer is lost is sent again and counts once", async () => {
+    await using server = await startRolloutServer();
+    await using proxy = await startLossyProxy(server.port);
+    await using client = new RolloutApiClient({ url: proxy.url, random: () => 0 });
+    await client.register(registration, { signal });
+    const named = { signal, groupIds: ["run/g0"] };
+    proxy.loseAnswers(1);
+    await client.submitGroups([groupOf(4, 0)], named);
+    expect(await client.status({ signal })).toMatchObject({ queue_size: 1 });
+    proxy.loseAnswers(1);
+    await client.submitGroups([groupOf(4, 0)], { signal });
+    expect(await client.status({ signal })).toMatchObject({ queue_size: 3 });
+  });
+});
+
+test("a refusal that comes while the body is under way is final, also from a server that hangs up then", async () => {
+  await using server = await startHangingUp(
+    "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 22\r\nconnection: close\r\n\r\n" +
+      '{"detail":"too large"}',
+  );
+  await using client = new RolloutApiClient({ url: server.url });
+  const huge = { ...groupOf(4, 0), images: Array.from({ length: 400_000 }, () => Math.random()) };
+  await expect(client.submitGroups([huge], { signal })).rejects.toMatchObject({
+    code: "ROLLOUT_API_REJECTED",
+    message: expect.stringContaining("413 too large"),
+  });
+  expect(server.connections()).toBe(1);
 });
 
 describe("with a server in trouble", () => {
