@@ -38,6 +38,7 @@ export class ServerWatch implements Disposable {
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #sampling: Promise<void> | undefined;
+  #isFailing = false;
 
   constructor({ stores, logger, clock = { now: () => Date.now() } }: ServerWatchOptions) {
     this.#clock = clock;
@@ -51,9 +52,7 @@ export class ServerWatch implements Disposable {
 
   /** Begins to look at the runs every second, until disposed of. Does not keep the process alive. */
   start(): void {
-    this.#timer ??= setInterval(() => {
-      this.sample().catch((error: unknown) => this.#logger?.error({ event: "sample-failed", err: error }));
-    }, SAMPLE_EVERY_MS).unref();
+    this.#timer ??= setInterval(() => void this.#sampleOnTime(), SAMPLE_EVERY_MS).unref();
   }
 
   /** Looks how all runs stand now. One look at a time: asked again meanwhile, it answers with the first. */
@@ -104,6 +103,17 @@ export class ServerWatch implements Disposable {
     this.#timer = undefined;
     this.#listeners.clear();
     this.#processMetrics[Symbol.dispose]();
+  }
+
+  /** A store that fails for long is told of once. */
+  async #sampleOnTime(): Promise<void> {
+    try {
+      await this.sample();
+      this.#isFailing = false;
+    } catch (error) {
+      if (!this.#isFailing) this.#logger?.error({ event: "sample-failed", err: error });
+      this.#isFailing = true;
+    }
   }
 
   async #sampleAll(): Promise<void> {
