@@ -3,6 +3,8 @@
 import { refuseOldNode } from "./node-version.ts";
 
 refuseOldNode();
+const { relaxGarbageCollection } = await import("./gc-pace.ts");
+relaxGarbageCollection();
 const { runApiCommand } = await import("./run-api-main.ts");
 const { leaveWith } = await import("./run-program.ts");
 leaveWith(await runApiCommand(process.argv.slice(2)));
