@@ -1,11 +1,12 @@
 /** The `run-api` command and the example trainer as processes of their own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { runApiCommand } from "../../src/cli/run-api-main.ts";
 import { RolloutApiClient } from "../../src/rollout-api/client.ts";
 import { startRolloutServer } from "../support/rollout-server.ts";
 import { TemporaryDirectory } from "../support/temporary-directory.ts";
@@ -126,6 +127,22 @@ describe("run-api", () => {
     expect(await run.ended()).toEqual([0, null]);
     expect(run.stdout).toContain("$ run-api --port 0");
   });
+});
+
+test("docs/rollout-api.md has every flag", async () => {
+  let help = "";
+  const stdout = { write: (text: string) => (help += text) };
+  const environment = { openaiApiKey: undefined, rolloutServerToken: undefined, hubToken: undefined };
+  const io = {
+    stdout,
+    stderr: stdout,
+    environment: { ...environment, cacheDirectory: "", allowsColor: false },
+  };
+  expect(await runApiCommand(["--help"], io)).toBe(0);
+  const flags = [...help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
+  expect(flags).toContain("--max-inflated");
+  const page = await readFile(join(root, "docs/rollout-api.md"), "utf8");
+  expect(flags.filter((flag) => !page.includes(`\`${flag}`))).toEqual([]);
 });
 
 describe("run-api's store", () => {
