@@ -21,7 +21,8 @@ import {
 
 /** Below this (inflated) the way to a thread and back costs more than the reading. */
 const LARGE_BYTES = 16 * 1024;
-/** What one thread of answering can keep busy. */
+/** Below: inflating and reading is most of the work, more than one processor's. Above: what one answerer feeds. */
+const LEAST_THREADS = 2;
 const MOST_THREADS = 4;
 /** The next one lies ready when a thread is done with one. */
 const MOST_PER_THREAD = 2;
@@ -42,7 +43,7 @@ type Thread = { worker: Worker; jobs: Job[] };
 export class IntakePool implements AsyncDisposable {
   readonly #options: IntakeOptions;
   readonly #reader: SubmissionReader;
-  readonly #mostThreads = Math.min(MOST_THREADS, Math.max(1, availableParallelism() - 1));
+  readonly #mostThreads = Math.min(MOST_THREADS, Math.max(LEAST_THREADS, availableParallelism() - 1));
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
