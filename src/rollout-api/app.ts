@@ -20,7 +20,7 @@ import { environmentEndpoints } from "./environment-endpoints.ts";
 import type { GroupStores } from "./group-store.ts";
 import { IntakePool } from "./intake/intake-pool.ts";
 import { checkOrigin, type Effect, type OriginRules } from "./origin-guard.ts";
-import { BodyReceiver } from "./receive-body.ts";
+import { BodyReceiver, readAway } from "./receive-body.ts";
 import { DEFAULT_RUN, Runs } from "./runs.ts";
 import { sendAnswer } from "./send-answer.ts";
 import { submissionEndpoints } from "./submission-endpoints.ts";
@@ -60,6 +60,8 @@ export type RolloutApiOptions = {
 };
 
 const MEBIBYTE = 1024 ** 2;
+/** Time that a whole request may take to arrive: who sends byte by byte holds no connection for ever. */
+const REQUEST_TIMEOUT_MS = 600_000;
 
 export function createRolloutApi({
   stores,
@@ -73,7 +75,12 @@ export function createRolloutApi({
   logger,
   plugins = [],
 }: RolloutApiOptions): FastifyInstance {
-  const app = Fastify({ logger: false, exposeHeadRoutes: false, forceCloseConnections: "idle" });
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: "idle",
+    requestTimeout: REQUEST_TIMEOUT_MS,
+  });
   const send: Send = (reply, answer) => sendAnswer(reply, answer, gzip);
   const origins: OriginRules = { corsOrigins, hosts, compat };
   const notices = new TrainerNotices(logger);
@@ -100,7 +107,9 @@ export function createRolloutApi({
       (request.is404
         ? answerUnrouted(endpoints, request.url, request.headers.host)
         : access.check(audience, authorization));
-    if (answer !== undefined) return send(reply, answer);
+    if (answer === undefined) return;
+    readAway(request.raw);
+    return send(reply, answer);
   });
   app.addHook("onSend", async (request, reply, payload) =>
     Buffer.isBuffer(payload) ? compressReply(request, reply, payload, gzip) : payload,
@@ -165,7 +174,10 @@ function serveCalls({ app, send, runs, receiver, logger }: Served) {
   return (endpoint: Endpoint) => async (request: FastifyRequest, reply: FastifyReply) => {
     const run = runOf(request);
     const found = await runs.find(run, endpoint.onUnknownRun);
-    if (!found.ok) return send(reply, found.answer);
+    if (!found.ok) {
+      readAway(request.raw);
+      return send(reply, found.answer);
+    }
     const inflates = endpoint.inflatesBody !== true;
     const received = endpoint.takesBody ? await receiver.receive(request, { inflates }) : noBody;
     if (!received.ok) return send(reply, received.answer);

@@ -99,7 +99,13 @@ function readAll(incoming: FastifyRequest["raw"], maxBytes: number): Promise<Buf
   });
 }
 
-function readAway(incoming: FastifyRequest["raw"]): void {
+/**
+ * Reads what comes of the body and throws it away, for a while: due to a request that is answered before its
+ * body was read.
+ */
+export function readAway(incoming: FastifyRequest["raw"]): void {
+  const { "content-length": length, "transfer-encoding": coding } = incoming.headers;
+  if (incoming.complete || (coding === undefined && Number(length ?? 0) === 0)) return;
   incoming.on("error", () => undefined);
   incoming.resume();
   const cut = setTimeout(() => incoming.destroy(), LINGER_MS);

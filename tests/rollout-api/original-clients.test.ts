@@ -4,6 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { AccessControl } from "../../src/rollout-api/access.ts";
 import { RawSocket } from "../support/raw-socket.ts";
 import { startRolloutServer } from "../support/rollout-server.ts";
 
@@ -204,4 +205,56 @@ test("a trainer whose project name is null is refused, and told at every /batch 
   expect(refused.status).toBe(422);
   const batch = await trainer.exchange(trainerHead("GET", "/batch"));
   expect(JSON.parse(batch.body.toString("utf8"))).toMatchObject({ status: "error", batch: [] });
+});
+
+/** What each client of the original's family reads, in the order in which it asks. */
+test.each([
+  ["by default", false],
+  ["with --compat", true],
+])(
+  "view-run, the SFT and DPO commands, and the inference watcher get what they read %s",
+  async (_mode, compat) => {
+    await using server = await startRolloutServer({ compat });
+    using client = new RawSocket(server.port);
+    const ask = async (method: string, path: string, body?: unknown) => {
+      const text = body === undefined ? "" : pythonJson(body);
+      const head = trainerHead(method, path, body === undefined ? [] : jsonHeaders(text));
+      const plain = head.filter((line) => !line.startsWith("Accept-Encoding"));
+      const answer = await client.exchange(plain, text);
+      expect(answer.status).toBe(200);
+      return answer.body.toString("utf8");
+    };
+
+    expect(await ask("GET", "/reset_data")).toBe("Reset successful");
+    await ask("POST", "/register", {
+      wandb_group: "test",
+      wandb_project: "test",
+      batch_size: 2,
+      max_token_len: 512,
+      checkpoint_dir: "",
+      save_checkpoint_interval: 0,
+      starting_step: 0,
+      num_steps: 0,
+    });
+    expect(await ask("GET", "/batch")).toBe('{"batch":null}');
+    await ask("POST", "/scored_data", { ...groupOf(2, 0), env_id: null, images: ["a.png", null] });
+    const [item] = JSON.parse(await ask("GET", "/batch")).batch;
+    expect(Object.keys(item)).toEqual(
+      expect.arrayContaining(["tokens", "scores", "messages", "images", "overrides", "inference_logprobs"]),
+    );
+    expect(item).toMatchObject({ scores: [0, 0.5], images: ["a.png", null], advantages: null });
+
+    expect(JSON.parse(await ask("GET", "/wandb_info"))).toEqual({ group: "test", project: "test" });
+    expect(JSON.parse(await ask("GET", "/status"))).toEqual({ current_step: 1, queue_size: 0 });
+  },
+);
+
+test("a server with tokens takes them from a URL, as aiohttp and requests send them", async () => {
+  const access = new AccessControl([{ role: "env", token: "tok:en" }]);
+  await using server = await startRolloutServer({ access });
+  using environment = new RawSocket(server.port);
+  const credentials = Buffer.from("gsm8k:tok:en").toString("base64");
+  const known = environmentHead("GET", "/wandb_info", [`Authorization: Basic ${credentials}`]);
+  expect((await environment.exchange(known)).status).toBe(200);
+  expect((await environment.exchange(environmentHead("GET", "/wandb_info"))).status).toBe(401);
 });

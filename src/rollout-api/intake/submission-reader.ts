@@ -29,6 +29,9 @@ export type ReaderOptions = {
   maxInflatedBytes: number;
 };
 
+/** Longer names are kept as their digests: a store remembers many. */
+const LONGEST_NAME = 128;
+
 /** Owns scratch memory: make one and keep it. */
 export class SubmissionReader {
   readonly #options: ReaderOptions;
@@ -74,5 +77,6 @@ export class SubmissionReader {
 function identified(group: EncodedGroup, key: string | undefined): EncodedGroup {
   const name = group.groupId ?? key;
   if (name === undefined) return group;
-  return { ...group, groupId: `${name} ${hash("sha1", group.body, "base64url")}` };
+  const short = name.length <= LONGEST_NAME ? name : hash("sha1", name, "base64url");
+  return { ...group, groupId: `${short} ${hash("sha1", group.body, "base64url")}` };
 }
