@@ -30,6 +30,10 @@ async function startWithBatches(count: number, { filler = "" } = {}) {
     async take(): Promise<number[] | null> {
       return firstScores(await (await fetch(`${server.url}/batch`)).json());
     },
+    /** Waits until a batch is under way. */
+    async leased(): Promise<void> {
+      while ((await store.overview()).openLeases === 0) await new Promise(setImmediate);
+    },
     /** Waits until the server has made up its mind about every answer. */
     async settled(): Promise<void> {
       while ((await store.overview()).openLeases > 0) await sleep(5);
@@ -111,14 +115,22 @@ describe("a batch comes back to the front when its trainer", () => {
     expect(await server.take()).toBeNull();
   });
 
-  test("resets the connection before it read a small answer", async () => {
+  test.each([
+    ["before", 0],
+    ["after", 20],
+  ])("resets the connection %s a small answer was out, without reading it", async (_when, turns) => {
     await using server = await startWithBatches(2);
     await trainer(server.port, async (socket) => {
       socket.pause();
       socket.write(GET_BATCH);
+      if (turns > 0) await server.leased();
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
       socket.resetAndDestroy();
     });
+    // What was sent before the reset may still be on its way to the server.
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     await server.settled();
+    expect(await server.taken()).toBe(0);
     expect(await server.take()).toEqual([0]);
   });
 });
