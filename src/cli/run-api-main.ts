@@ -9,6 +9,7 @@ import { startRolloutApi } from "../rollout-api/start-server.ts";
 import { compatStoreOptions, defaultStoreOptions, type StoreOptions } from "../rollout-api/store-options.ts";
 import { ServerWatch } from "../rollout-api/watch/server-watch.ts";
 import { watchPlugin } from "../rollout-api/watch/watch-plugin.ts";
+import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { parseCount, parseDurationMs, parsePort, parseSize } from "./flag-units.ts";
 import { describeFound, openStores, parseStore, type StoreChoice, storePath } from "./open-stores.ts";
@@ -53,6 +54,7 @@ type Flags = {
   corsOrigin?: string[];
   allowedHost?: string[];
   gzip?: GzipPolicy;
+  tokenizer?: string;
   logLevel: Level | "silent";
 };
 
@@ -113,6 +115,7 @@ export async function runApiCommand(argv: readonly string[], io: CliIo = process
         "never",
       ]),
     )
+    .option("--tokenizer <folder>", "decode groups without messages for /ui: folder with tokenizer.json")
     .addOption(
       new Option("--log-level <level>", "least serious lines to log; stderr shows warnings only")
         .choices(["debug", "info", "warn", "error", "silent"])
@@ -129,6 +132,7 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
   const { token = [], maxBody, maxInflated } = flags;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const fileTokens = flags.tokenFile === undefined ? [] : await readTokenFile(flags.tokenFile);
+  const tokenizer = flags.tokenizer === undefined ? undefined : await loadTokenizer(flags.tokenizer);
   const choice: StoreChoice = flags.store ?? { kind: "sqlite", path: undefined };
   using log = await openServerLog({
     runDirectory: choice.kind === "memory" ? null : flags.runDir,
@@ -142,7 +146,11 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
     options: storeOptionsOf(flags, choice),
   });
   if (flags.reset) for (const name of stores.names()) await (await stores.run(name)).reset();
-  const watch = new ServerWatch({ stores, logger });
+  const watch = new ServerWatch({
+    stores,
+    logger,
+    decode: tokenizer && ((ids) => tokenizer.decode(ids)),
+  });
   await using server = await startRolloutApi({
     stores: watch.stores,
     plugins: [watchPlugin(watch), docsPlugin({ version: packageVersion() })],

@@ -46,6 +46,12 @@ function versionsIn(holder: unknown): number[] {
   return (Array.isArray(version) ? version : [version]).filter((item) => Number.isSafeInteger(item));
 }
 
+/** The group's token ids, one list a sequence. */
+export function tokensOf(body: Buffer): number[][] {
+  const tokens = parse(fieldsOf(body, "tokens").get("tokens"));
+  return Array.isArray(tokens) ? tokens.filter((ids) => Array.isArray(ids)) : [];
+}
+
 /** The conversations of a group, one a sequence, as parsed JSON; null where the environment sent none. */
 export function messagesOf(body: Buffer): readonly unknown[] | null {
   const messages = parse(fieldsOf(body).get("messages"));

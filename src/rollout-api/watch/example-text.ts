@@ -2,7 +2,10 @@
  * A group's conversations as short plain text for people: the wire allows any JSON as a message's content,
  * and a single message can have a book in it. What is left out is said.
  */
-import { messagesOf, scoresOf } from "../stored-group.ts";
+import { messagesOf, scoresOf, tokensOf } from "../stored-group.ts";
+
+/** Makes text of token ids. */
+export type DecodeTokens = (ids: readonly number[]) => string;
 
 export type ExampleMessage = { role: string; text: string };
 export type ExampleSequence = { score: number | null; messages: readonly ExampleMessage[] };
@@ -11,16 +14,30 @@ const MAX_SEQUENCES = 4;
 const MAX_MESSAGES = 24;
 const MAX_CHARACTERS = 3000;
 const MAX_ROLE_CHARACTERS = 32;
+/** Enough for the characters that are shown. */
+const MAX_DECODED_TOKENS = 4096;
 
-/** The first few sequences of a group that has messages; null = it has none. */
-export function exampleOf(body: Buffer): readonly ExampleSequence[] | null {
-  const conversations = messagesOf(body);
-  if (conversations === null) return null;
+/**
+ * The first few sequences of a group: its messages, or else its tokens as text where they can be decoded;
+ * null = there is nothing to read.
+ */
+export function exampleOf(body: Buffer, decode?: DecodeTokens): readonly ExampleSequence[] | null {
+  const conversations = messagesOf(body) ?? (decode && decodedConversations(body, decode));
+  if (conversations === undefined) return null;
   const scores = scoresOf(body);
   return conversations.slice(0, MAX_SEQUENCES).map((conversation, index) => ({
     score: scores[index] ?? null,
     messages: Array.isArray(conversation) ? shorten(conversation).map(toMessage) : [],
   }));
+}
+
+/** Each sequence as one message, from its beginning. */
+function decodedConversations(body: Buffer, decode: DecodeTokens): readonly unknown[] | undefined {
+  const sequences = tokensOf(body);
+  if (sequences.length === 0) return undefined;
+  return sequences
+    .slice(0, MAX_SEQUENCES)
+    .map((ids) => [{ role: "tokens", content: decode(ids.slice(0, MAX_DECODED_TOKENS)) }]);
 }
 
 /** The beginning (the task) and the end (the answer) say most. */

@@ -16,7 +16,7 @@ import type {
   SubmitAnswer,
 } from "../group-store.ts";
 import { scoresOf, weightVersionOf } from "../stored-group.ts";
-import { exampleOf } from "./example-text.ts";
+import { type DecodeTokens, exampleOf } from "./example-text.ts";
 import type { GroupReceived, GroupServed, RunEvent, RunObserver } from "./run-events.ts";
 
 /** Reading a group's text takes a parse: people can't read faster than this anyway. */
@@ -25,6 +25,8 @@ const EXAMPLE_EVERY_MS = 1000;
 export type ObserverOptions = {
   observers: readonly RunObserver[];
   clock: { now(): number };
+  /** Makes examples of groups that carry no messages. */
+  decode?: DecodeTokens | undefined;
 };
 
 export class ObservedStore implements GroupStore {
@@ -142,7 +144,7 @@ export class ObservedStore implements GroupStore {
   #lookInto({ body, envId, sequences }: EncodedGroup): GroupReceived {
     const now = this.#options.clock.now();
     const isDue = now - this.#lastExampleAt >= EXAMPLE_EVERY_MS;
-    const text = isDue ? exampleOf(body) : null;
+    const text = isDue ? exampleOf(body, this.#options.decode) : null;
     if (text !== null) this.#lastExampleAt = now;
     return { env: this.#nameOf(envId), sequences, bytes: body.length, scores: scoresOf(body), text };
   }

@@ -5,6 +5,7 @@
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import type { EnvOverview, GroupStores } from "../group-store.ts";
+import type { DecodeTokens } from "./example-text.ts";
 import { ObservedStores } from "./observed-store.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
 import { type FinishedRequest, RequestMetrics } from "./request-metrics.ts";
@@ -17,6 +18,8 @@ export type ServerWatchOptions = {
   stores: GroupStores;
   logger?: Logger | undefined;
   clock?: { now(): number };
+  /** Makes examples for the page of groups that carry no messages. */
+  decode?: DecodeTokens | undefined;
 };
 
 const SAMPLE_EVERY_MS = 1000;
@@ -40,13 +43,13 @@ export class ServerWatch implements Disposable {
   #sampling: Promise<void> | undefined;
   #isFailing = false;
 
-  constructor({ stores, logger, clock = { now: () => Date.now() } }: ServerWatchOptions) {
+  constructor({ stores, logger, clock = { now: () => Date.now() }, decode }: ServerWatchOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#log = logger && new ServerLog({ logger, clock });
     const history = { observe: (run: string, event: RunEvent) => this.#historyOf(run).add(event) };
     this.#observers = [this.#runMetrics, history, ...(this.#log ? [this.#log] : [])];
-    this.stores = new ObservedStores(stores, { observers: this.#observers, clock });
+    this.stores = new ObservedStores(stores, { observers: this.#observers, clock, decode });
     this.contentType = this.#registry.contentType;
   }
 

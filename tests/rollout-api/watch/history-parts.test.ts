@@ -75,8 +75,11 @@ describe("exampleOf", () => {
   const textsOf = (messages: unknown) =>
     exampleOf(bodyOf([messages]))?.[0]?.messages.map(({ role, text }) => `${role}: ${text}`);
 
-  test("a group without messages is no example", () => {
+  test("a group without messages is no example, unless its tokens can be decoded", () => {
     expect(exampleOf(bodyOf(null))).toBeNull();
+    expect(exampleOf(bodyOf(null), (ids) => `ids ${ids}`)).toEqual([
+      { score: 0.5, messages: [{ role: "tokens", text: "ids 1" }] },
+    ]);
   });
 
   test.each([
