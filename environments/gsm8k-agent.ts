@@ -23,7 +23,7 @@ import {
 const cursorState = z.object({ epoch: z.int(), index: z.int() });
 
 export class Gsm8kAgentEnv extends HermesAgentBaseEnv<Gsm8kItem, Gsm8kAgentConfig> {
-  static override readonly envName = "gsm8k-agent";
+  static override readonly envName: string = "gsm8k-agent";
   static readonly description = "Grade-school maths word problems (GSM8K), solved with a Python session.";
   static readonly configSchema = gsm8kAgentConfig;
   static readonly defaults: EnvDefaults<Gsm8kAgentConfig> = {
