@@ -67,7 +67,7 @@ const DEFAULT_MEMORY_BYTES = 4e9;
 export async function runApiCommand(argv: readonly string[], io: CliIo = processIo()): Promise<number> {
   const program = new Command("run-api")
     .description("The rollout server: environments hand in scored groups, trainers take batches out.")
-    .version(packageVersion(), "-V, --version", "print the version")
+    .version(packageVersion(), "-V, --version", "show the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
