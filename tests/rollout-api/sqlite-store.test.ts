@@ -1,10 +1,18 @@
+import { copyFileSync } from "node:fs";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { type SqliteStoreOptions, SqliteStores } from "../../src/rollout-api/sqlite-store.ts";
 import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
-import { encodedGroup, encodedGroups, envRequest, labelOf, startRun } from "../support/encoded-group.ts";
+import {
+  encodedGroup,
+  encodedGroups,
+  envRequest,
+  labelOf,
+  registration,
+  startRun,
+} from "../support/encoded-group.ts";
 import { testGroupStore } from "../support/group-store-contract.ts";
 import { TemporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -52,6 +60,8 @@ describe("after a restart", () => {
     const first = await run.takeBatch({ leaseSeconds: null });
     if (first.kind !== "batch") throw new Error(first.kind);
     await run.settleBatch(first.leaseId, "taken");
+    await run.submit([encodedGroup(2, 1, "half")]);
+    await run.submit([encodedGroup(2, 1, "other half")]);
     const overview = await run.overview();
     await before[Symbol.asyncDispose]();
 
@@ -65,8 +75,8 @@ describe("after a restart", () => {
       envs: overview.envs.map((env) => ({ ...env, lastSeenAt })),
     });
     expect(await same.info()).toEqual({ batchSize: 8, maxTokenLength: 128n });
-    expect(await same.status()).toEqual({ currentStep: 7, queuedGroups: 1 });
-    expect(String(await same.latestExample())).toContain("e");
+    expect(await same.status()).toEqual({ currentStep: 7, queuedGroups: 3 });
+    expect(String(await same.latestExample())).toContain("other half");
     const second = await same.takeBatch({ leaseSeconds: null });
     expect(second.kind === "batch" ? second.bodies.map(labelOf) : second.kind).toEqual(["c", "d"]);
     expect(await same.submit([encodedGroup(1, 0, "fitting")])).toMatchObject({
@@ -108,9 +118,9 @@ describe("after a restart", () => {
     await using place = await makePlace();
     const before = await place.open(compatStoreOptions);
     const run = await before.run("default");
-    const registration = { maxTokenLength: 2n ** 200n, numSteps: -(2n ** 70n), checkpointDir: "\ud800\0'" };
+    const huge = { maxTokenLength: 2n ** 200n, numSteps: -(2n ** 70n), checkpointDir: "\ud800\0'" };
     await startRun(run, {
-      ...registration,
+      ...huge,
       envs: [{ weight: Number.POSITIVE_INFINITY, maxTokenLength: 1e300 }],
     });
     await run.submit([encodedGroup(4, 1e15, "far")]);
@@ -118,10 +128,25 @@ describe("after a restart", () => {
     const same = await (await place.open(compatStoreOptions)).run("default");
     expect((await same.info()).maxTokenLength).toBe(2n ** 200n);
     expect(await same.registerEnv(envRequest)).toMatchObject({
-      checkpointDir: registration.checkpointDir,
-      numSteps: registration.numSteps,
+      checkpointDir: huge.checkpointDir,
+      numSteps: huge.numSteps,
     });
     expect((await same.overview()).envs[0]?.weight).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("what was answered is in the file at that moment, whatever comes next", async () => {
+    await using place = await makePlace();
+    const run = await (await place.open()).run("default");
+    await run.register(registration);
+    for (let round = 0; round < 20; round++) {
+      await run.submit(encodedGroups([`group ${round}`], 4, null));
+      const copy = `${place.path}-${round}`;
+      for (const suffix of ["", "-wal"]) copyFileSync(place.path + suffix, copy + suffix);
+    }
+    for (const round of [0, 7, 19]) {
+      const found = await (await place.open({ path: `${place.path}-${round}` })).run("default");
+      expect(await found.status()).toMatchObject({ queuedGroups: round + 1 });
+    }
   });
 
   test("the latest example outlives its batch, a reset and the process", async () => {

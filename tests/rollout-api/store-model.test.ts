@@ -35,11 +35,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 12,
     arbitrary: fc.record({
       kind: fc.constant("submit" as const),
-      sizes: fc.array(fc.oneof(fc.constant(4), fc.integer({ min: 1, max: 13 })), {
-        minLength: 1,
-        maxLength: 4,
-      }),
-      envId: fc.oneof(envId, fc.constant(null)),
+      sizes: fc.array(
+        fc.oneof(fc.constant(4), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 13 })),
+        {
+          minLength: 1,
+          maxLength: 4,
+        },
+      ),
+      envId: fc.constantFrom(0, 0, 0, 1, 2, null),
       groupId: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant(null)),
     }),
   },
@@ -101,6 +104,7 @@ class Life {
   async begin(): Promise<void> {
     await this.#all((store) => store.register({ ...registration, batchSize: BATCH_SIZE, startingStep: 3 }));
     await this.#all((store) => store.takeBatch({ leaseSeconds: null }));
+    await this.#all((store) => store.registerEnv(envRequest));
   }
 
   async play(step: Step): Promise<void> {
