@@ -20,7 +20,7 @@ import { environmentEndpoints } from "./environment-endpoints.ts";
 import type { GroupStores } from "./group-store.ts";
 import { IntakePool } from "./intake/intake-pool.ts";
 import { checkOrigin, type Effect, type OriginRules } from "./origin-guard.ts";
-import { BodyReceiver, readAway } from "./receive-body.ts";
+import { BodyReceiver, type Refused, readAway, type Upload } from "./receive-body.ts";
 import { DEFAULT_RUN, Runs } from "./runs.ts";
 import { sendAnswer } from "./send-answer.ts";
 import { submissionEndpoints } from "./submission-endpoints.ts";
@@ -178,19 +178,25 @@ function serveCalls({ app, send, runs, receiver, logger }: Served) {
       readAway(request.raw);
       return send(reply, found.answer);
     }
-    const inflates = endpoint.inflatesBody !== true;
-    const received = endpoint.takesBody ? await receiver.receive(request, { inflates }) : noBody;
+    const received = await receive(receiver, request, endpoint);
     if (!received.ok) return send(reply, received.answer);
     const { store } = found;
-    const { bytes: body, isZipped } = received;
-    return send(
-      reply,
-      await endpoint.handle({ request, reply, run, store, body, isZipped, deliveries, goOn }),
-    );
+    const { bytes: body = nothing, upload = noUpload } = received;
+    return send(reply, await endpoint.handle({ request, reply, run, store, body, upload, deliveries, goOn }));
   };
 }
 
-const noBody = { ok: true, bytes: Buffer.alloc(0), isZipped: false } as const;
+const nothing = Buffer.alloc(0);
+const noUpload: Upload = { chunks: [], isZipped: false };
+
+async function receive(
+  receiver: BodyReceiver,
+  request: FastifyRequest,
+  { takesBody, takesUpload }: Endpoint,
+): Promise<{ ok: true; bytes?: Buffer; upload?: Upload } | Refused> {
+  if (!takesBody) return { ok: true };
+  return takesUpload ? receiver.receiveAsSent(request) : receiver.receive(request);
+}
 
 function runOf({ params }: FastifyRequest): string {
   const run: unknown = typeof params === "object" && params !== null ? Reflect.get(params, "run") : undefined;

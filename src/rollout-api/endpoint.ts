@@ -5,6 +5,7 @@ import type { Answer, PartedAnswer } from "./answer.ts";
 import type { DeliveryWatch } from "./delivery.ts";
 import type { GroupStore } from "./group-store.ts";
 import type { Effect } from "./origin-guard.ts";
+import type { Upload } from "./receive-body.ts";
 import type { BodyReading } from "./request-body.ts";
 
 /** The choices in which the wire of the original is not the only sensible one. */
@@ -20,10 +21,10 @@ export type Call = {
   /** The run's name. */
   run: string;
   store: GroupStore;
-  /** The body, inflated unless the endpoint does that; empty when there is none. */
+  /** The body, inflated; empty when there is none, or the endpoint takes it as it came. */
   body: Buffer;
-  /** The body is gzip. */
-  isZipped: boolean;
+  /** The body as it came, for endpoints that take it so. */
+  upload: Upload;
   deliveries: DeliveryWatch;
   /** Takes over what goes on after the answer: its failure is logged, and closing waits for it. */
   goOn: (work: Promise<void>) => void;
@@ -36,8 +37,8 @@ export type Endpoint = {
   audience: Audience;
   effect: Effect;
   takesBody: boolean;
-  /** Gets the body as it came, and inflates it itself. */
-  inflatesBody?: true;
+  /** Takes the body as it came (`upload`). */
+  takesUpload?: true;
   /** For a run that nobody registered: make it, refuse (404), or answer as a run does before it is opened. */
   onUnknownRun: "make" | "refuse" | "answer-as-closed";
   handle: (call: Call) => Promise<Answer | PartedAnswer>;

@@ -8,6 +8,7 @@
 import type { FastifyRequest } from "fastify";
 import PQueue from "p-queue";
 import { type Answer, detailAnswer } from "./answer.ts";
+import { ByteChunks, joined } from "./byte-chunks.ts";
 import { inflate } from "./inflate.ts";
 
 export type BodyLimits = {
@@ -17,15 +18,16 @@ export type BodyLimits = {
   maxInflatedBytes: number;
 };
 
-export type ReceivedBody = { ok: true; bytes: Buffer; isZipped: boolean } | { ok: false; answer: Answer };
+export type Refused = { ok: false; answer: Answer };
+export type ReceivedBody = { ok: true; bytes: Buffer } | Refused;
+/** A body as it came. */
+export type Upload = { chunks: readonly Buffer[]; isZipped: boolean };
+export type ReceivedUpload = { ok: true; upload: Upload } | Refused;
 
 /** How long the rest of a refused upload is read away before its connection is cut. */
 const LINGER_MS = 30_000;
 /** Bodies inflated at once: as many as libuv has threads. Each may take maxInflatedBytes. */
 const CONCURRENT_INFLATIONS = 4;
-/** Room made before the first byte is there, if that many are announced. */
-const MOST_TRUSTED_BYTES = 4 * 1024 * 1024;
-const FIRST_BYTES = 64 * 1024;
 
 /** Reads bodies for one server, inflating only so many at once. */
 export class BodyReceiver {
@@ -36,17 +38,25 @@ export class BodyReceiver {
     this.#limits = limits;
   }
 
-  /** The body's bytes, inflated if wanted; or what to answer instead. Rejects when the client hangs up. */
-  async receive(request: FastifyRequest, { inflates }: { inflates: boolean }): Promise<ReceivedBody> {
-    const { maxBodyBytes, maxInflatedBytes } = this.#limits;
-    const bytes = await readAll(request.raw, maxBodyBytes);
+  /** The body's bytes, inflated; or what to answer instead. Rejects when the client hangs up. */
+  async receive(request: FastifyRequest): Promise<ReceivedBody> {
+    const received = await this.receiveAsSent(request);
+    if (!received.ok) return received;
+    const { chunks, isZipped } = received.upload;
+    const bytes = joined(chunks);
+    if (!isZipped) return { ok: true, bytes };
+    return this.#inflating.add(() => inflate(bytes, this.#limits.maxInflatedBytes));
+  }
+
+  /** The same without inflating. */
+  async receiveAsSent({ raw, headers }: FastifyRequest): Promise<ReceivedUpload> {
+    const { maxBodyBytes } = this.#limits;
+    const bytes = await readAll(raw, maxBodyBytes);
     if (bytes === undefined) {
       return { ok: false, answer: detailAnswer(413, `Body larger than ${maxBodyBytes} bytes`) };
     }
-    const isZipped = bytes.length > 0 && /gzip/i.test(request.headers["content-encoding"] ?? "");
-    if (!isZipped || !inflates) return { ok: true, bytes, isZipped };
-    const inflated = await this.#inflating.add(() => inflate(bytes, maxInflatedBytes));
-    return inflated.ok ? { ...inflated, isZipped: false } : inflated;
+    const isZipped = bytes.length > 0 && /gzip/i.test(headers["content-encoding"] ?? "");
+    return { ok: true, upload: { chunks: bytes.list(), isZipped } };
   }
 }
 
@@ -59,39 +69,24 @@ class HungUpError extends Error {
   }
 }
 
-/**
- * All bytes of the stream, in memory of their own; undefined = more than allowed, and the rest is on its way to
- * nowhere.
- */
-function readAll(incoming: FastifyRequest["raw"], maxBytes: number): Promise<Buffer | undefined> {
-  const announced = Number(incoming.headers["content-length"] ?? 0);
-  if (announced > maxBytes) {
+/** All bytes of the stream; undefined = more than allowed, and the rest is on its way to nowhere. */
+function readAll(incoming: FastifyRequest["raw"], maxBytes: number): Promise<ByteChunks | undefined> {
+  if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) {
     readAway(incoming);
     return Promise.resolve(undefined);
   }
   return new Promise((resolve, reject) => {
-    let bytes = Buffer.allocUnsafeSlow(Math.min(announced, MOST_TRUSTED_BYTES));
-    let length = 0;
-    const settle = (result: Buffer | undefined) => {
+    const chunks = new ByteChunks();
+    const settle = (result: ByteChunks | undefined) => {
       incoming.off("data", onData).off("end", onEnd).off("close", onClose).off("error", reject);
       resolve(result);
     };
     const onData = (chunk: Buffer) => {
-      const needed = length + chunk.length;
-      if (needed > maxBytes) {
-        settle(undefined);
-        readAway(incoming);
-        return;
-      }
-      if (needed > bytes.length) {
-        const larger = Buffer.allocUnsafeSlow(Math.max(needed, bytes.length * 2, FIRST_BYTES));
-        bytes.copy(larger, 0, 0, length);
-        bytes = larger;
-      }
-      chunk.copy(bytes, length);
-      length = needed;
+      if (chunks.length + chunk.length <= maxBytes) return chunks.add(chunk);
+      settle(undefined);
+      readAway(incoming);
     };
-    const onEnd = () => settle(bytes.subarray(0, length));
+    const onEnd = () => settle(chunks);
     const onClose = () => reject(new HungUpError());
     incoming.on("data", onData).on("end", onEnd).on("close", onClose).on("error", reject);
     if (incoming.readableEnded) onEnd();

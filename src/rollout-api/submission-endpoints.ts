@@ -19,14 +19,14 @@ export function submissionEndpoints(
     audience: "env",
     effect: "change",
     takesBody: true,
-    inflatesBody: true,
+    takesUpload: true,
     onUnknownRun: "refuse",
   } as const;
   /** Reads and stores groups; what became of them, or the refusal. */
   const store = async (call: Call, isList: boolean): Promise<readonly Placement[] | Answer> => {
-    const { request, body: bytes, isZipped } = call;
+    const { request, upload } = call;
     const key = idempotencyKey(call);
-    const reading = await intake.read({ bytes, isZipped, isJson: isJson(request), isList, key });
+    const reading = await intake.read({ ...upload, isJson: isJson(request), isList, key });
     if (!reading.ok) return reading.answer;
     const answer = await call.store.submit(reading.model);
     if (answer.kind === "unpackable") {

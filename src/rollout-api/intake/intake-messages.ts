@@ -1,7 +1,7 @@
 /** What goes to an intake thread and comes back. Bytes move, they are not copied; on the way they lose being Buffers. */
 import type { Submission, SubmissionReading } from "./submission-reader.ts";
 
-export type IntakeRequest = Omit<Submission, "bytes"> & { bytes: Uint8Array };
+export type IntakeRequest = Omit<Submission, "chunks"> & { chunks: readonly Uint8Array[] };
 
 /** The same memory as a Buffer. */
 export function ownBytes({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

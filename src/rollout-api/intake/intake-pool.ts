@@ -10,6 +10,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { LachesisError } from "../../contracts/errors.ts";
 import { detailAnswer } from "../answer.ts";
+import { joined } from "../byte-chunks.ts";
 import { claimedBytes } from "../inflate.ts";
 import { type IntakeRequest, movable, receivedReading } from "./intake-messages.ts";
 import {
@@ -74,9 +75,9 @@ export class IntakePool implements AsyncDisposable {
       if (thread === undefined || job === undefined) return;
       thread.jobs.push(job);
       thread.worker.ref();
-      const { bytes } = job.submission;
       const request: IntakeRequest = job.submission;
-      thread.worker.postMessage(request, movable(bytes) ? [bytes.buffer] : []);
+      const moved = request.chunks.filter(movable).map(({ buffer }) => buffer);
+      thread.worker.postMessage(request, moved);
     }
   }
 
@@ -132,11 +133,11 @@ export class IntakePool implements AsyncDisposable {
   }
 }
 
-function isSmall({ bytes, isZipped }: Submission): boolean {
-  if (!isZipped) return bytes.length < LARGE_BYTES;
+function isSmall({ chunks, isZipped }: Submission): boolean {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (!isZipped) return length < LARGE_BYTES;
   // What it says of its size may be a lie, but not a large one for so few bytes.
-  const claimed = claimedBytes(bytes) ?? Number.POSITIVE_INFINITY;
-  return bytes.length < LARGE_BYTES / 4 && claimed < LARGE_BYTES;
+  return length < LARGE_BYTES / 4 && (claimedBytes(joined(chunks)) ?? LARGE_BYTES) < LARGE_BYTES;
 }
 
 function isOutOfMemory(error: unknown): boolean {

@@ -8,6 +8,6 @@ const port = parentPort;
 if (port === null) throw new LachesisError("INTERNAL", "this module is a thread's");
 const reader = new SubmissionReader(workerData);
 port.on("message", (request: IntakeRequest) => {
-  const reading = reader.read({ ...request, bytes: ownBytes(request.bytes) });
+  const reading = reader.read({ ...request, chunks: request.chunks.map(ownBytes) });
   port.postMessage(reading, bodyBuffers(reading));
 });

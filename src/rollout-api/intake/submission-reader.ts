@@ -11,7 +11,8 @@ import { type BodyReading, readBytes } from "../request-body.ts";
 
 /** One request's body and how it is meant. */
 export type Submission = {
-  bytes: Buffer;
+  /** The body in its pieces. */
+  chunks: readonly Buffer[];
   isZipped: boolean;
   isJson: boolean;
   /** A list of groups, or one group. */
@@ -32,11 +33,14 @@ export type ReaderOptions = {
 /** Longer names are kept as their digests: a store remembers many. */
 const LONGEST_NAME = 128;
 
+const SCRATCH_KEPT_BYTES = 64 * 1024 * 1024;
+
 /** Owns scratch memory: make one and keep it. */
 export class SubmissionReader {
   readonly #options: ReaderOptions;
   readonly #scanner: GroupScanner;
   readonly #reader: GroupReader;
+  #scratch = Buffer.alloc(0);
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -46,7 +50,8 @@ export class SubmissionReader {
 
   read(submission: Submission): SubmissionReading {
     const { strict, maxInflatedBytes } = this.#options;
-    const { bytes, isZipped, isJson, isList } = submission;
+    const { isZipped, isJson, isList } = submission;
+    const bytes = this.#join(submission.chunks);
     const inflated = isZipped ? inflateNow(bytes, maxInflatedBytes) : { ok: true as const, bytes };
     if (!inflated.ok) return inflated;
     const reading = isList ? this.#readList(inflated.bytes, isJson) : this.#readOne(inflated.bytes, isJson);
@@ -56,6 +61,18 @@ export class SubmissionReader {
       identified(group, key !== undefined && isList ? `${key}[${index}]` : key),
     );
     return { ok: true, model: groups };
+  }
+
+  /** The pieces side by side, until the next submission. */
+  #join(chunks: readonly Buffer[]): Buffer {
+    const [first] = chunks;
+    if (first !== undefined && chunks.length === 1) return first;
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (length > SCRATCH_KEPT_BYTES) return Buffer.concat(chunks, length);
+    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2);
+    let to = 0;
+    for (const chunk of chunks) to += chunk.copy(this.#scratch, to);
+    return this.#scratch.subarray(0, length);
   }
 
   #readList(bytes: Buffer, isJson: boolean): SubmissionReading {

@@ -15,9 +15,16 @@ function groupText(tokens: number, fields: object = {}): string {
   return JSON.stringify({ tokens: [row], masks: [row], scores: [0.5], env_id: 3, ...fields });
 }
 
+/** As a socket gives it. */
+function inPieces(bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += 65_536) pieces.push(Buffer.from(bytes.subarray(at, at + 65_536)));
+  return pieces;
+}
+
 function submission(text: string, changes: Partial<Submission> = {}): Submission {
-  const bytes = Buffer.from(text);
-  return { bytes, isZipped: false, isJson: true, isList: false, key: undefined, ...changes };
+  const chunks = inPieces(Buffer.from(text));
+  return { chunks, isZipped: false, isJson: true, isList: false, key: undefined, ...changes };
 }
 
 /** What is read, in a form that tests can compare. */
@@ -27,7 +34,9 @@ function described(reading: SubmissionReading): unknown {
 }
 
 function readNow(given: Submission): unknown {
-  return described(new SubmissionReader(options).read({ ...given, bytes: Buffer.from(given.bytes) }));
+  return described(
+    new SubmissionReader(options).read({ ...given, chunks: given.chunks.map((chunk) => Buffer.from(chunk)) }),
+  );
 }
 
 const SMALL = 10;
@@ -42,15 +51,15 @@ const submissions = [SMALL, LARGE].flatMap((tokens): [string, Submission][] => {
   return [
     [`a group of ${tokens} tokens`, submission(text)],
     ["a list", submission(list, { isList: true })],
-    ["gzip", submission("", { bytes: gzipSync(text), isZipped: true })],
+    ["gzip", submission("", { chunks: inPieces(gzipSync(text)), isZipped: true })],
     ["a name of its own", submission(groupText(tokens, { group_id: "mine" }), { key: "the request's" })],
     ["a list under its request's name", submission(list, { isList: true, key: "name" })],
     ["numbers as texts", submission(groupText(tokens, { scores: ["0.5"] }))],
     ["masks that don't fit", submission(groupText(tokens, { masks: [[1]] }))],
     ["no JSON", submission(`${text}}`)],
     ["another content type", submission(text, { isJson: false })],
-    ["bytes that are no UTF-8", submission("", { bytes: broken })],
-    ["gzip that was cut", submission("", { bytes: cut, isZipped: true })],
+    ["bytes that are no UTF-8", submission("", { chunks: inPieces(broken) })],
+    ["gzip that was cut", submission("", { chunks: inPieces(cut), isZipped: true })],
   ];
 });
 
@@ -74,8 +83,8 @@ test("many at once all come back as what they were", async () => {
 
 test("gzip that grows beyond the limit is refused", async () => {
   await using pool = new IntakePool({ ...options, maxInflatedBytes: 1000 });
-  const bytes = gzipSync(groupText(LARGE));
-  const reading = await pool.read(submission("", { bytes, isZipped: true }));
+  const chunks = inPieces(gzipSync(groupText(LARGE)));
+  const reading = await pool.read(submission("", { chunks, isZipped: true }));
   expect(reading).toMatchObject({ ok: false, answer: { status: 413 } });
 });
 
