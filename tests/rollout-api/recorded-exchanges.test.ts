@@ -38,25 +38,29 @@ const kinds: [string, (directory: string) => Promise<GroupStores>][] = [
 ];
 
 describe.each(kinds)("with --compat, over %s,", (_kind, openStores) => {
-  test.each(["curated", "random"])("the %s record is answered byte for byte as the original did", {
-    timeout: 240_000,
-  }, async (name) => {
-    const scenarios = await readRecordedScenarios(`rollout-api/atropos-exchanges-${name}.json.gz`);
-    await using shared = await startServer(openStores);
-    let compared = 0;
-    for (const scenario of scenarios) {
-      await using own = scenario.fresh ? await startServer(openStores) : undefined;
-      const { port } = own ?? shared;
-      if (!scenario.fresh) await sendStep(port, reset);
-      for (const [index, step] of scenario.steps.entries()) {
-        const seen = await sendStep(port, step);
-        // Where the original crashed there is nothing to match; see spec-tables.test.ts for what we do instead.
-        if (step.expect.status >= 500) continue;
-        const where = `${scenario.name}, step ${index}: ${step.method} ${step.path}`;
-        expect({ where, ...seen }).toEqual({ where, ...step.expect });
-        compared++;
+  test.each(["curated", "random"])(
+    "the %s record is answered byte for byte as the original did",
+    {
+      timeout: 240_000,
+    },
+    async (name) => {
+      const scenarios = await readRecordedScenarios(`rollout-api/atropos-exchanges-${name}.json.gz`);
+      await using shared = await startServer(openStores);
+      let compared = 0;
+      for (const scenario of scenarios) {
+        await using own = scenario.fresh ? await startServer(openStores) : undefined;
+        const { port } = own ?? shared;
+        if (!scenario.fresh) await sendStep(port, reset);
+        for (const [index, step] of scenario.steps.entries()) {
+          const seen = await sendStep(port, step);
+          // Where the original crashed there is nothing to match; see spec-tables.test.ts for what we do instead.
+          if (step.expect.status >= 500) continue;
+          const where = `${scenario.name}, step ${index}: ${step.method} ${step.path}`;
+          expect({ where, ...seen }).toEqual({ where, ...step.expect });
+          compared++;
+        }
       }
-    }
-    expect(compared).toBeGreaterThan(scenarios.length);
-  });
+      expect(compared).toBeGreaterThan(scenarios.length);
+    },
+  );
 });
