@@ -1,4 +1,5 @@
 /** The environments of a run: who joined, who left, and who has not been heard of for too long. */
+import type { Minimum } from "./batcher.ts";
 import type { RunEnv } from "./env-status.ts";
 import type { EnvRequest } from "./group-store.ts";
 
@@ -55,6 +56,13 @@ export class RunEnvs {
       ...record,
       connected: record.connected && !this.isStale(record, now),
     }));
+  }
+
+  /** The shares of every batch that are promised to those that count at this time. */
+  minimumsAt(now: number): Minimum[] {
+    return this.at(now).flatMap(({ envId, connected, minBatchAllocation }) =>
+      connected && minBatchAllocation !== null ? [{ envId, share: minBatchAllocation }] : [],
+    );
   }
 
   /** Those that joined earlier, in order of their ids; they count as seen now. */

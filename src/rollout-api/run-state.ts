@@ -16,12 +16,12 @@ import type {
   Placement,
   Registration,
   RunOverview,
-  RunTotals,
   SubmitAnswer,
 } from "./group-store.ts";
 import { REMEMBERED_GROUP_IDS, RecentNames } from "./recent-names.ts";
 import { RunEnvs } from "./run-envs.ts";
 import { type RunJournal, type RunRow, type RunSnapshot, silentJournal } from "./run-journal.ts";
+import { RunLedger } from "./run-ledger.ts";
 import { makeOverview } from "./run-overview.ts";
 import { refuseGroups } from "./run-refusals.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -32,15 +32,6 @@ export type Submission<Group> = { answer: SubmitAnswer; queued: readonly Group[]
 
 /** `step`: see BatchAnswer. */
 export type ServedLease<Group> = Lease<Group> & { step: number };
-
-const NO_TOTALS: RunTotals = {
-  groupsIn: 0,
-  sequencesIn: 0,
-  groupsOut: 0,
-  sequencesOut: 0,
-  batchesOut: 0,
-  duplicates: 0,
-};
 
 export type RunStateOptions<Group extends GroupRecord> = StoreOptions & {
   /** An id that no group of the store has had. */
@@ -60,14 +51,12 @@ export class RunState<Group extends GroupRecord> {
   #maxTokenLength = -1n;
   #nextBatchId = 0;
   #latestGroupId: number | null = null;
-  #totals = { ...NO_TOTALS };
   readonly #envs: RunEnvs;
   #waiting: WaitingGroups<Group>;
   readonly #shelf = new BatchShelf<Group>();
   /** The ids under which groups came, with their first answers. */
   #groupNames = new RecentNames<Placement>(REMEMBERED_GROUP_IDS);
-  /** Queued, buffered, formed and leased. */
-  #held = { groups: 0, bytes: 0 };
+  readonly #ledger = new RunLedger();
 
   constructor(options: RunStateOptions<Group>) {
     this.#options = options;
@@ -85,13 +74,11 @@ export class RunState<Group extends GroupRecord> {
     this.#maxTokenLength = row.maxTokenLength;
     this.#nextBatchId = row.nextBatchId;
     this.#latestGroupId = row.latestGroupId;
-    this.#totals = { ...row.totals };
     this.#envs.restore(envs, this.#now());
     this.#waiting.restore(groups, row.passedOver);
     this.#shelf.restore(shelf);
     this.#groupNames.restore(groupNames);
-    const held = [...groups, ...shelf.batches.flatMap((batch) => batch.groups)];
-    this.#held = { groups: held.length, bytes: sumOfBytes(held) };
+    this.#ledger.restore(row.totals, [...groups, ...shelf.batches.flatMap((batch) => batch.groups)]);
   }
 
   register(registration: Registration): void {
@@ -107,12 +94,11 @@ export class RunState<Group extends GroupRecord> {
     this.#registration = null;
     this.#started = false;
     this.#currentStep = 0;
-    this.#totals = { ...NO_TOTALS };
     this.#envs.clear();
     this.#waiting = new WaitingGroups(this.#options.behaviour.packing);
     this.#shelf.clear();
     this.#groupNames = new RecentNames(REMEMBERED_GROUP_IDS);
-    this.#held = { groups: 0, bytes: 0 };
+    this.#ledger.clear();
     this.#journal.cleared(this.#latestGroupId);
     this.#journal.runChanged();
   }
@@ -150,7 +136,7 @@ export class RunState<Group extends GroupRecord> {
     const fresh = groups.filter(({ groupId }) => groupId === null || !this.#groupNames.get(groupId));
     const { behaviour, limits } = this.#options;
     const batchSize = this.#registration?.batchSize ?? 0;
-    const refusal = refuseGroups(fresh, { behaviour, limits, batchSize, held: this.#held });
+    const refusal = refuseGroups(fresh, { behaviour, limits, batchSize, held: this.#ledger.held });
     if (refusal?.kind === "full") return { answer: refusal, queued: [] };
     if (refusal?.kind === "unpackable") {
       const { kind, group, reason } = refusal;
@@ -163,7 +149,7 @@ export class RunState<Group extends GroupRecord> {
       const { groupId, envId, sequences, body } = group;
       const known = groupId === null ? undefined : this.#groupNames.get(groupId);
       if (known !== undefined) {
-        this.#totals.duplicates++;
+        this.#ledger.duplicateCame();
         return known;
       }
       const id = this.#options.nextGroupId();
@@ -177,10 +163,7 @@ export class RunState<Group extends GroupRecord> {
   }
 
   #place(group: Group, body: Buffer, entered: Group[]): Placement {
-    this.#held.groups++;
-    this.#held.bytes += group.bytes;
-    this.#totals.groupsIn++;
-    this.#totals.sequencesIn += group.sequences;
+    this.#ledger.groupCame(group);
     const env = this.#envs.get(group.envId);
     if (env !== undefined) {
       env.groupsIn++;
@@ -214,11 +197,7 @@ export class RunState<Group extends GroupRecord> {
 
   /** Forms every batch that the queue has in it now. */
   #formBatches(batchSize: number, now: number): void {
-    const minimums = this.#envs
-      .at(now)
-      .flatMap(({ envId, connected, minBatchAllocation }) =>
-        connected && minBatchAllocation !== null ? [{ envId, share: minBatchAllocation }] : [],
-      );
+    const minimums = this.#envs.minimumsAt(now);
     const batches = this.#waiting
       .formAll({ batchSize, minimums })
       .map((groups) => ({ id: this.#nextBatchId++, groups, formedAt: now }));
@@ -237,11 +216,7 @@ export class RunState<Group extends GroupRecord> {
     const { batch, expiresAt } = ended.lease;
     this.#journal.leaseSettled(ended.settlement);
     if (how === "taken") {
-      this.#totals.batchesOut++;
-      this.#totals.groupsOut += batch.groups.length;
-      this.#totals.sequencesOut += batch.groups.reduce((sum, { sequences }) => sum + sequences, 0);
-      this.#held.groups -= batch.groups.length;
-      this.#held.bytes -= sumOfBytes(batch.groups);
+      this.#ledger.batchLeft(batch.groups);
       this.#journal.batchTaken(batch);
       this.#journal.runChanged();
     } else if (expiresAt !== null) this.#journal.batchReturned(batch);
@@ -292,7 +267,7 @@ export class RunState<Group extends GroupRecord> {
       envs: this.#envs,
       waiting: this.#waiting,
       shelf: this.#shelf,
-      held: this.#held,
+      held: this.#ledger.held,
       now,
     });
   }
@@ -308,7 +283,7 @@ export class RunState<Group extends GroupRecord> {
       nextBatchId: this.#nextBatchId,
       latestGroupId: this.#latestGroupId,
       passedOver: this.#waiting.passedOver,
-      totals: this.#totals,
+      totals: this.#ledger.totals,
     };
   }
 
@@ -325,8 +300,4 @@ export class RunState<Group extends GroupRecord> {
   #now(): number {
     return this.#options.clock.now();
   }
-}
-
-function sumOfBytes(groups: readonly GroupRecord[]): number {
-  return groups.reduce((sum, { bytes }) => sum + bytes, 0);
 }
