@@ -1,12 +1,16 @@
 /** GET /status-env's arithmetic: as recorded from the original, and where the original crashed. */
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { computeEnvStatus, type RunEnv } from "../../src/rollout-api/env-status.ts";
 import { GroupSizes } from "../../src/rollout-api/group-sizes.ts";
-import { MemoryStore } from "../../src/rollout-api/memory-store.ts";
+import type { GroupStores } from "../../src/rollout-api/group-store.ts";
+import { MemoryStore, MemoryStores } from "../../src/rollout-api/memory-store.ts";
+import { SqliteStores } from "../../src/rollout-api/sqlite-store.ts";
 import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 import { encodedGroup, envRequest, startRun } from "../support/encoded-group.ts";
 import { readGzipFixture } from "../support/gzip-fixture.ts";
+import { TemporaryDirectory } from "../support/temporary-directory.ts";
 
 const scenarios = z
   .array(
@@ -28,9 +32,17 @@ const scenarios = z
   )
   .parse(await readGzipFixture("rollout-api/atropos-status-env-vectors.json.gz"));
 
-test(`${scenarios.length} recorded scenarios come out as the original had them`, async () => {
-  for (const scenario of scenarios) {
-    await using store = new MemoryStore(compatStoreOptions);
+test.each<[string, (directory: string) => Promise<GroupStores>]>([
+  ["memory", async () => new MemoryStores(compatStoreOptions)],
+  [
+    "sqlite",
+    (directory) => SqliteStores.open({ ...compatStoreOptions, path: join(directory, "store.sqlite") }),
+  ],
+])(`${scenarios.length} recorded scenarios come out as the original had them (%s)`, async (_, open) => {
+  await using directory = await TemporaryDirectory.make();
+  await using stores = await open(directory.path);
+  for (const [index, scenario] of scenarios.entries()) {
+    const store = await stores.run(`scenario-${index}`);
     const envs = scenario.envs.map((env) => ({
       maxTokenLength: env.max_token_length,
       weight: env.weight,
