@@ -162,6 +162,7 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
     ...(gzip !== undefined && { gzip }),
     ...(maxBody !== undefined && { maxBodyBytes: maxBody }),
     ...(maxInflated !== undefined && { maxInflatedBytes: maxInflated }),
+    expectsLoad: true,
     logger,
     host,
     port,

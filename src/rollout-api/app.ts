@@ -53,6 +53,8 @@ export type RolloutApiOptions = {
   maxBodyBytes?: number;
   /** Largest request body after inflating, bytes. Default 1 GiB. */
   maxInflatedBytes?: number;
+  /** Start the threads that read large submissions at once, not with the first of those. Default false. */
+  expectsLoad?: boolean;
   /** Gets one debug line per request and the errors. */
   logger?: Logger;
   /** Add routes and hooks of their own; a route's `config` says whom it is for (see FastifyContextConfig). */
@@ -72,6 +74,7 @@ export function createRolloutApi({
   gzip = compat ? "always" : "remote",
   maxBodyBytes = 256 * MEBIBYTE,
   maxInflatedBytes = 1024 * MEBIBYTE,
+  expectsLoad = false,
   logger,
   plugins = [],
 }: RolloutApiOptions): FastifyInstance {
@@ -84,7 +87,7 @@ export function createRolloutApi({
   const send: Send = (reply, answer) => sendAnswer(reply, answer, gzip);
   const origins: OriginRules = { corsOrigins, hosts, compat };
   const notices = new TrainerNotices(logger);
-  const intake = new IntakePool({ strict: !compat, maxInflatedBytes });
+  const intake = new IntakePool({ strict: !compat, maxInflatedBytes, startsAtOnce: expectsLoad });
   app.addHook("onClose", () => intake[Symbol.asyncDispose]());
   const endpoints = [
     ...trainerEndpoints({ compat }, notices),

@@ -1,5 +1,10 @@
 /** What goes to an intake thread and comes back. Bytes move, they are not copied; on the way they lose being Buffers. */
-import type { Submission, SubmissionReading } from "./submission-reader.ts";
+import type { ReaderOptions, Submission, SubmissionReading } from "./submission-reader.ts";
+
+export type IntakeSettings = ReaderOptions & {
+  /** Be quick from the first submission on (warm-up.ts). */
+  isWarm: boolean;
+};
 
 export type IntakeRequest = Omit<Submission, "chunks"> & { chunks: readonly Uint8Array[] };
 

@@ -1,6 +1,6 @@
 /**
  * Reads submissions: small ones here and at once, large ones on threads of its own, so that the thread that
- * answers everybody is never kept long by one group. Threads start with the first large submission.
+ * answers everybody is never kept long by one group. Threads start when they are needed, or at once.
  *
  * A thread that dies, most likely because a careless giant did not fit into its memory, takes what it was
  * given with it and is replaced; the server lives on.
@@ -12,7 +12,7 @@ import { LachesisError } from "../../contracts/errors.ts";
 import { detailAnswer } from "../answer.ts";
 import { joined } from "../byte-chunks.ts";
 import { claimedBytes } from "../inflate.ts";
-import { type IntakeRequest, movable, receivedReading } from "./intake-messages.ts";
+import { type IntakeRequest, type IntakeSettings, movable, receivedReading } from "./intake-messages.ts";
 import {
   type ReaderOptions,
   type Submission,
@@ -35,6 +35,8 @@ type Job = {
 };
 
 export type IntakeOptions = ReaderOptions & {
+  /** Start all threads at once, and warm them. Default: when large submissions come. */
+  startsAtOnce?: boolean;
   /** JavaScript heap of a thread, MB. Default: as much as Node gives a process on this machine. */
   threadMemoryMb?: number;
 };
@@ -42,16 +44,19 @@ export type IntakeOptions = ReaderOptions & {
 type Thread = { worker: Worker; jobs: Job[] };
 
 export class IntakePool implements AsyncDisposable {
-  readonly #options: IntakeOptions;
+  readonly #settings: IntakeSettings;
+  readonly #threadMemoryMb: number | undefined;
   readonly #reader: SubmissionReader;
   readonly #mostThreads = Math.min(MOST_THREADS, Math.max(LEAST_THREADS, availableParallelism() - 1));
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(options: IntakeOptions) {
-    this.#options = options;
+  constructor({ startsAtOnce = false, threadMemoryMb, ...options }: IntakeOptions) {
+    this.#settings = { ...options, isWarm: startsAtOnce };
+    this.#threadMemoryMb = threadMemoryMb;
     this.#reader = new SubmissionReader(options);
+    while (startsAtOnce && this.#threads.size < this.#mostThreads) this.#startThread().worker.unref();
   }
 
   /** Rejects when a thread died of it. The submission's bytes are gone afterwards. */
@@ -92,10 +97,12 @@ export class IntakePool implements AsyncDisposable {
   #startThread(): Thread {
     // Sources run as they are, and the build turns .ts into .js.
     const entry = new URL(`./intake-worker${extname(import.meta.filename)}`, import.meta.url);
-    const { threadMemoryMb, ...workerData } = this.#options;
-    const resourceLimits =
-      threadMemoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: threadMemoryMb } };
-    const worker = new Worker(entry, { workerData, name: "run-api intake", ...resourceLimits });
+    const limits = this.#threadMemoryMb;
+    const worker = new Worker(entry, {
+      workerData: this.#settings,
+      name: "run-api intake",
+      ...(limits === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: limits } }),
+    });
     const thread: Thread = { worker, jobs: [] };
     thread.worker.on("message", (reading: SubmissionReading) => {
       thread.jobs.shift()?.resolve(receivedReading(reading));

@@ -64,7 +64,7 @@ const submissions = [SMALL, LARGE].flatMap((tokens): [string, Submission][] => {
 });
 
 describe("is read as it would be at once", () => {
-  const pool = new IntakePool(options);
+  const pool = new IntakePool({ ...options, startsAtOnce: true });
   afterAll(() => pool[Symbol.asyncDispose]());
 
   test.each(submissions)("%s", async (_what, given) => {
