@@ -124,14 +124,20 @@ function firstArrival(lanes: readonly GroupLane<GroupRecord>[]): number {
   return Math.min(...lanes.map(({ groups }) => groups.at(0)?.id ?? Number.POSITIVE_INFINITY));
 }
 
+/** So many from the fronts of these lanes, each time from the one whose front came first. */
 function oldestOf<Group extends GroupRecord>(lanes: readonly GroupLane<Group>[], count: number): Group[] {
-  return lanes
-    .flatMap(({ groups }) =>
-      Array.from({ length: Math.min(count, groups.size) }, (_, index) => groups.at(index)),
-    )
-    .filter((group) => group !== undefined)
-    .sort((a, b) => a.id - b.id)
-    .slice(0, count);
+  const taken: Group[] = [];
+  const takenOf = lanes.map(() => 0);
+  while (taken.length < count) {
+    const fronts = lanes.map(({ groups }, index) => groups.at(takenOf[index] ?? 0));
+    const oldest = Math.min(...fronts.map((front) => front?.id ?? Number.POSITIVE_INFINITY));
+    const index = fronts.findIndex((front) => front?.id === oldest);
+    const front = fronts[index];
+    if (front === undefined) break;
+    taken.push(front);
+    takenOf[index] = (takenOf[index] ?? 0) + 1;
+  }
+  return taken;
 }
 
 /** Every sum up to the limit that groups of these shelves can make. */

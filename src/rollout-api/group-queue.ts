@@ -3,6 +3,7 @@
  * size; within a lane they leave from its ends only. So a batch costs what it takes and the number of lanes,
  * not what is waiting.
  */
+import { LachesisError } from "../contracts/errors.ts";
 import { GroupSizes } from "./group-sizes.ts";
 import { Lane } from "./lane.ts";
 
@@ -73,19 +74,36 @@ export class GroupQueue<Group extends GroupRecord> {
     ownSizes.add(sequences);
   }
 
-  /** Takes out a group that stands at an end of its lane; false = it does not. */
-  remove(group: Group): boolean {
-    const { envId, sequences, bytes } = group;
-    const groups = this.#lanes.get(envId)?.get(sequences)?.groups;
-    if (groups === undefined) return false;
-    if (groups.at(0) === group) groups.shift();
-    else if (groups.at(groups.size - 1) === group) groups.pop();
-    else return false;
+  /**
+   * Takes out groups, in any order, that stand at the ends of their lanes with none between them that stays.
+   * Throws INTERNAL for others: left where they are, they would be served twice.
+   */
+  removeAll(groups: readonly Group[]): void {
+    const leaving = new Set(groups);
+    for (const { envId, sequences } of groups) {
+      const lane = this.#lanes.get(envId)?.get(sequences)?.groups;
+      if (lane === undefined) continue;
+      for (let front = lane.at(0); front !== undefined && leaving.delete(front); front = lane.at(0)) {
+        lane.shift();
+        this.#uncount(front);
+      }
+      for (let end = lane.at(lane.size - 1); end !== undefined && leaving.delete(end); ) {
+        lane.pop();
+        this.#uncount(end);
+        end = lane.at(lane.size - 1);
+      }
+      if (lane.size === 0) this.#dropLane(envId, sequences);
+    }
+    const [stuck] = leaving;
+    if (stuck !== undefined) {
+      throw new LachesisError("INTERNAL", `group ${stuck.id} was to leave from the middle of its lane`);
+    }
+  }
+
+  #uncount({ envId, sequences, bytes }: Group): void {
     this.#bytes -= bytes;
     this.#sizes.remove(sequences);
     this.#sizesByEnv.get(envId)?.remove(sequences);
-    if (groups.size === 0) this.#dropLane(envId, sequences);
-    return true;
   }
 
   #dropLane(envId: number | null, sequences: number): void {

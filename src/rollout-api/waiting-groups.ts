@@ -64,7 +64,7 @@ export class WaitingGroups<Group extends GroupRecord> {
     }
     this.#buffer.push(group);
     const queued = findOddGroups(env.groupSize, this.#buffer.lanesOf(env.envId));
-    this.#removeAll(this.#buffer, queued);
+    this.#buffer.removeAll(queued);
     for (const member of queued) this.#enqueue(member);
     const sequencesLeft = this.#buffer.sizesByEnv.get(env.envId)?.sequences ?? 0;
     this.#failedWith = null;
@@ -110,7 +110,7 @@ export class WaitingGroups<Group extends GroupRecord> {
       minimums.length > 0
         ? formBatchWithMinimums({ ...options, minimums, withUnowned: isExact })
         : formBatch(options);
-    if (batch !== null) this.#removeAll(this.#queue, batch);
+    if (batch !== null) this.#queue.removeAll(batch);
     return batch;
   }
 
@@ -124,14 +124,8 @@ export class WaitingGroups<Group extends GroupRecord> {
     const lanes = [...this.#queue.lanes(), ...this.#buffer.lanes()];
     const batch = formExactBatch({ lanes, batchSize, needs });
     if (batch !== null) {
-      this.#removeAll(
-        this.#queue,
-        batch.filter(({ position }) => position !== null),
-      );
-      this.#removeAll(
-        this.#buffer,
-        batch.filter(({ position }) => position === null),
-      );
+      this.#queue.removeAll(batch.filter(({ position }) => position !== null));
+      this.#buffer.removeAll(batch.filter(({ position }) => position === null));
     }
     return batch;
   }
@@ -155,11 +149,5 @@ export class WaitingGroups<Group extends GroupRecord> {
       oldest = group;
     }
     return oldest;
-  }
-
-  /** Oldest first where they leave from a lane's front, youngest first where from its end. */
-  #removeAll(queue: GroupQueue<Group>, groups: readonly Group[]): void {
-    const behind = groups.filter((group) => !queue.remove(group));
-    for (const group of behind.toReversed()) queue.remove(group);
   }
 }

@@ -161,7 +161,7 @@ describe("for any queue", () => {
             const batchSize = sequences * groupsPerBatch;
             const batch = formBatch({ queue, largestGroup: sequences, batchSize });
             if (batch === null) break;
-            for (const group of batch) expect(queue.remove(group)).toBe(true);
+            queue.removeAll(batch);
             served.push(...batch.map(({ id }) => id));
           }
           expect(queue.sizes.groups).toBe(count % groupsPerBatch);
@@ -239,6 +239,31 @@ describe("exact batches", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("whatever is taken can leave, also where groups queued in another order than they came", () => {
+    const shuffled = groupsOfEnvs.chain((groups) =>
+      fc.shuffledSubarray(groups, { minLength: groups.length, maxLength: groups.length }),
+    );
+    fc.assert(
+      fc.property(shuffled, fc.nat({ max: 9 }), batchSize, (groups, queued, size) => {
+        const queue = queueOf(groups.slice(0, queued));
+        const buffer = queueOf(groups.slice(queued));
+        const lanes = [...queue.lanes(), ...buffer.lanes()];
+        const batch = formExactBatch({ lanes, batchSize: size, needs: [] }) ?? [];
+        const inQueue = new Set(groups.slice(0, queued));
+        queue.removeAll(batch.filter((group) => inQueue.has(group)));
+        buffer.removeAll(batch.filter((group) => !inQueue.has(group)));
+        expect(queue.sizes.groups + buffer.sizes.groups).toBe(groups.length - batch.length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("a group from the middle of a lane can't leave", () => {
+    const groups = groupsOf([1, 1, 1]);
+    const queue = queueOf(groups);
+    expect(() => queue.removeAll(groups.slice(1, 2))).toThrow(/middle of its lane/);
   });
 
   test("of every size the oldest leave, and the oldest group of all where it can", () => {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { computeEnvStatus, type RunEnv } from "../../src/rollout-api/env-status.ts";
 import { GroupSizes } from "../../src/rollout-api/group-sizes.ts";
 import type { GroupStores } from "../../src/rollout-api/group-store.ts";
-import { MemoryStore, MemoryStores } from "../../src/rollout-api/memory-store.ts";
+import { MemoryStores } from "../../src/rollout-api/memory-store.ts";
 import { SqliteStores } from "../../src/rollout-api/sqlite-store.ts";
 import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 import { encodedGroup, envRequest, startRun } from "../support/encoded-group.ts";

@@ -130,7 +130,8 @@ class Life {
     const ended = this.#leases.filter(({ endsAtRestart }) => endsAtRestart);
     this.#leases = this.#leases.filter((lease) => !ended.includes(lease));
     for (const { ids } of ended) await this.stores[0]?.settleBatch(ids[0] ?? "", "returned");
-    for (const id of [0, 1, 2, 3]) await this.stores[0]?.envStatus(id);
+    for (const { envId: id } of (await this.stores[0]?.overview())?.envs ?? [])
+      await this.stores[0]?.envStatus(id);
   }
 
   /** Takes whatever can be taken. */
@@ -244,7 +245,7 @@ test("in memory, no group is lost or doubled", async () => {
         await playAll(life, steps, async () => undefined, clock);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });
 
