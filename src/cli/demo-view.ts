@@ -3,10 +3,8 @@ import type { CliOutput } from "./cli-io.ts";
 import type { Colors } from "./colors.ts";
 import { demoLines, demoPlainLine } from "./demo-screen.ts";
 import type { DemoState } from "./demo-state.ts";
-import { LiveBlock } from "./live-block.ts";
-import type { ProgressView } from "./progress-view.ts";
+import { openBlockView, type ProgressView } from "./progress-view.ts";
 
-const blockIntervalMs = 125;
 const plainIntervalMs = 3_000;
 
 /** Starts showing; disposing of it leaves the last state on the screen. */
@@ -16,16 +14,5 @@ export function openDemoView(output: CliOutput, state: DemoState, colors: Colors
     const timer = setInterval(() => print(demoPlainLine(state, Date.now())), plainIntervalMs).unref();
     return { print, [Symbol.dispose]: () => clearInterval(timer) };
   }
-  const block = new LiveBlock(output);
-  const draw = () => block.draw(demoLines(state, Date.now(), colors));
-  draw();
-  const timer = setInterval(draw, blockIntervalMs).unref();
-  return {
-    print: (text) => block.print(text),
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      draw();
-      block.close();
-    },
-  };
+  return openBlockView(output, () => demoLines(state, Date.now(), colors));
 }

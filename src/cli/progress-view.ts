@@ -28,8 +28,10 @@ export type ProgressViewOptions = {
 
 /** Starts a view; disposing of it prints the last state and gives the cursor back. */
 export function openProgressView(options: ProgressViewOptions): ProgressView {
-  const view = options.output.isTTY ? openBlockView(options) : openPlainView(options);
-  const { colors } = options;
+  const { output, heading, progress, colors } = options;
+  const view = output.isTTY
+    ? openBlockView(output, () => blockLines(heading, progress.snapshot(), colors))
+    : openPlainView(options);
   const marks = { info: "", warn: colors.yellow("warning: "), error: colors.red("error: ") };
   const stopListening = options.events.on("notice", ({ level, message }) =>
     view.print(marks[level] + message),
@@ -43,9 +45,10 @@ export function openProgressView(options: ProgressViewOptions): ProgressView {
   };
 }
 
-function openBlockView({ output, heading, progress, colors }: ProgressViewOptions): ProgressView {
+/** Redraws the lines in place until it is disposed of, which leaves the last state on the screen. */
+export function openBlockView(output: CliOutput, lines: () => string[]): ProgressView {
   const block = new LiveBlock(output);
-  const draw = () => block.draw(blockLines(heading, progress.snapshot(), colors));
+  const draw = () => block.draw(lines());
   draw();
   const timer = setInterval(draw, blockIntervalMs).unref();
   return {
