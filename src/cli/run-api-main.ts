@@ -133,7 +133,10 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
   const { token = [], maxBody, maxInflated } = flags;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const fileTokens = flags.tokenFile === undefined ? [] : await readTokenFile(flags.tokenFile);
-  const tokenizer = flags.tokenizer === undefined ? undefined : await loadTokenizer(flags.tokenizer);
+  await using loaded =
+    flags.tokenizer === undefined
+      ? undefined
+      : await loadTokenizer(flags.tokenizer, { signal: shutdown.stopping });
   const choice: StoreChoice = flags.store ?? { kind: "sqlite", path: undefined };
   using log = await openServerLog({
     runDirectory: choice.kind === "memory" ? null : flags.runDir,
@@ -150,7 +153,7 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
   const watch = new ServerWatch({
     stores,
     logger,
-    decode: tokenizer && ((ids) => tokenizer.decode(ids)),
+    decode: loaded && ((ids) => loaded.tokenizer.decode(ids)),
   });
   await using server = await startRolloutApi({
     stores: watch.stores,

@@ -4,48 +4,46 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { LachesisError } from "../contracts/errors.ts";
+import { ChatTemplate } from "./chat-template.ts";
+import { HubTokenizer } from "./hub-tokenizer.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
-export interface TokenDecoder {
-  /** The text of the ids, special tokens included; ids outside the vocabulary read as "<id?>". */
-  decode(ids: readonly number[]): string;
-}
+export type LoadTokenizerOptions = {
+  signal: AbortSignal;
+  /** Where downloads are kept for later runs. */
+  cacheDirectory?: string;
+  /** For private and gated models; undefined = public only. */
+  hubToken?: string | undefined;
+  /** Default: the public hub. */
+  hubUrl?: string;
+};
+
+/** Disposal stops its worker threads. */
+export type LoadedTokenizer = AsyncDisposable & {
+  tokenizer: Tokenizer;
+  /** Null where the model ships none. */
+  chatTemplate: ChatTemplate | null;
+};
 
 /** Reads a tokenizer from a folder. Rejects with TOKENIZER_NOT_FOUND or TOKENIZER_INVALID. */
-export async function loadTokenizer(folder: string): Promise<TokenDecoder> {
-  const tokenizer = await readPart(folder, "tokenizer.json");
-  const config = await readPart(folder, "tokenizer_config.json");
+export async function loadTokenizer(
+  source: string,
+  { signal }: LoadTokenizerOptions,
+): Promise<LoadedTokenizer> {
+  signal.throwIfAborted();
+  const definition = await readPart(source, "tokenizer.json");
+  const config = await readPart(source, "tokenizer_config.json");
   try {
-    return new FolderTokenizer(new HubTokenizer(tokenizer, config));
-  } catch (error) {
-    throw invalid(folder, error);
-  }
-}
-
-class FolderTokenizer implements TokenDecoder {
-  readonly #tokenizer: HubTokenizer;
-
-  constructor(tokenizer: HubTokenizer) {
-    this.#tokenizer = tokenizer;
-  }
-
-  decode(ids: readonly number[]): string {
-    let text = "";
-    let known: number[] = [];
-    const flush = () => {
-      if (known.length > 0) text += this.#tokenizer.decode(known, { skip_special_tokens: false });
-      known = [];
+    const tokenizer = new HubTokenizer(source, definition, config);
+    const template = "chat_template" in config ? config.chat_template : undefined;
+    return {
+      tokenizer,
+      chatTemplate: typeof template === "string" ? new ChatTemplate(template) : null,
+      [Symbol.asyncDispose]: async () => undefined,
     };
-    for (const id of ids) {
-      if (this.#tokenizer.id_to_token(id) !== undefined) known.push(id);
-      else {
-        flush();
-        text += `<${id}?>`;
-      }
-    }
-    flush();
-    return text;
+  } catch (error) {
+    throw invalid(source, error);
   }
 }
 
