@@ -76,6 +76,8 @@ export const errorCodes = {
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
   TOKENIZER_INVALID: "Download the model's tokenizer files afresh: tokenizer.json and tokenizer_config.json.",
   TOKENIZER_NOT_FOUND: "Name a folder that holds tokenizer.json and tokenizer_config.json.",
+  TOKEN_AUDIT_FAILED:
+    "The answer can't be trained on: give the server what docs/inference-servers.md says it needs, or mend it.",
   TOKEN_FILE_INVALID: "Write one `role: token` a line; roles are env, trainer and admin.",
   TOOLSET_CYCLE: "Take one `includes` of the named circle out of the toolset definitions.",
   TOOLSET_UNKNOWN: "Use a toolset that the hint lists in `enabled_toolsets` and `disabled_toolsets`.",

@@ -4,11 +4,30 @@
  */
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { LachesisError } from "../contracts/errors.ts";
+import { rootMessage, ServerFailure } from "./server-failure.ts";
 
-export type HttpProbeRequest = { url: string; headers: Record<string, string>; timeoutMs: number };
+const probeTimeoutMs = 5_000;
+
+/** Null when the server behind the URL is up, else why it is not. Never rejects. */
+export async function probeServer(
+  { url, apiKey }: { url: string; apiKey: string },
+  { signal }: { signal: AbortSignal },
+): Promise<LachesisError | null> {
+  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
+  try {
+    const status = await probeHttp({ url, headers, timeoutMs: probeTimeoutMs }, { signal });
+    // A server that does not know the path, or wants another key for it, is up all the same.
+    return status < 500 ? null : new ServerFailure("server-error", `GET ${url} answered ${status}`);
+  } catch (thrown) {
+    return new ServerFailure("unreachable", `GET ${url} failed: ${rootMessage(thrown)}`, { cause: thrown });
+  }
+}
+
+type HttpProbeRequest = { url: string; headers: Record<string, string>; timeoutMs: number };
 
 /** The answer's status code. Rejects when there is none in time, or with the signal's reason. */
-export async function probeHttp(
+async function probeHttp(
   { url, headers, timeoutMs }: HttpProbeRequest,
   { signal }: { signal: AbortSignal },
 ): Promise<number> {

@@ -1,4 +1,5 @@
 /** How long to wait before asking again. */
+import { parseRetryAfterMs } from "../contracts/retry-after.ts";
 
 export type RetryDelayOptions = {
   /** Failures so far, from 1. */
@@ -23,10 +24,4 @@ export function retryDelayMs({ failures, retryAfter, nowMs, random }: RetryDelay
   if (told !== undefined) return Math.min(told, LONGEST_RETRY_AFTER_MS);
   const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20));
   return ceiling * (0.5 + random() / 2);
-}
-
-function parseRetryAfterMs(value: string, nowMs: number): number | undefined {
-  if (/^\s*\d+(\.\d+)?\s*$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
