@@ -15,24 +15,24 @@ function leadingSpaces(text: string): number {
 }
 
 /** `text.lstrip()`. */
-export function pythonTrimStart(text: string): string {
+export function pythonStripStart(text: string): string {
   return text.slice(leadingSpaces(text));
 }
 
 /** `text.rstrip()`. */
-export function pythonTrimEnd(text: string): string {
+export function pythonStripEnd(text: string): string {
   let end = text.length;
   while (end > 0 && isPythonSpace(text.charCodeAt(end - 1))) end--;
   return text.slice(0, end);
 }
 
 /** `text.strip()`. */
-export function pythonTrim(text: string): string {
-  return pythonTrimEnd(pythonTrimStart(text));
+export function pythonStrip(text: string): string {
+  return pythonStripEnd(pythonStripStart(text));
 }
 
 /** `not text.strip()`, without a copy. */
-export function isPythonBlank(text: string): boolean {
+export function isBlank(text: string): boolean {
   return leadingSpaces(text) === text.length;
 }
 
@@ -57,7 +57,7 @@ const maxDigits = 4300;
 
 /** `int(text)`, or undefined where Python raises: allows spaces around, a sign, and single underscores. */
 export function pythonInt(text: string): bigint | undefined {
-  const number = asciiDigits(pythonTrim(text));
+  const number = asciiDigits(pythonStrip(text));
   if (!/^[+-]?\d+(?:_\d+)*$/.test(number)) return undefined;
   const digits = number.replaceAll("_", "");
   const unsigned = digits.startsWith("+") || digits.startsWith("-") ? digits.slice(1) : digits;
@@ -70,7 +70,7 @@ const namedFloats = /^[+-]?(?:inf|infinity|nan)$/i;
 
 /** `float(text)`, or undefined where Python raises. May be NaN or infinite, as in Python. */
 export function pythonFloat(text: string): number | undefined {
-  const number = asciiDigits(pythonTrim(text));
+  const number = asciiDigits(pythonStrip(text));
   if (floatPattern.test(number)) return Number(number.replaceAll("_", ""));
   if (!namedFloats.test(number)) return undefined;
   if (/nan$/i.test(number)) return Number.NaN;

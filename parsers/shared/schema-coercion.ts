@@ -9,7 +9,7 @@ import {
   pythonJsonDumps,
   tryPythonJsonParse,
 } from "../../src/contracts/python-json.ts";
-import { pythonFloat, pythonInt, pythonTrim } from "./python-text.ts";
+import { pythonFloat, pythonInt, pythonStrip } from "./python-text.ts";
 
 const aliases: Readonly<Record<string, string>> = {
   str: "string",
@@ -86,7 +86,7 @@ function typeOf(value: JsonValue): string {
 export function coerceToSchemaType(text: string, types: Iterable<string>): PythonValue {
   const wanted = new Set<string>();
   for (const name of types) {
-    const key = pythonTrim(name).toLowerCase();
+    const key = pythonStrip(name).toLowerCase();
     wanted.add(aliases[key] ?? key);
   }
   if (wanted.has("null") && text.toLowerCase() === "null") return null;
@@ -99,7 +99,7 @@ export function coerceToSchemaType(text: string, types: Iterable<string>): Pytho
     if (number !== undefined && Number.isFinite(number)) return wholeAsInteger(number);
   }
   if (wanted.has("boolean")) {
-    const flag = pythonTrim(text.toLowerCase());
+    const flag = pythonStrip(text.toLowerCase());
     if (flag === "true" || flag === "1") return true;
     if (flag === "false" || flag === "0") return false;
   }

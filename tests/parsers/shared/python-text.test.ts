@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isPythonBlank, pythonFloat, pythonInt, pythonTrim } from "../../../parsers/shared/python-text.ts";
+import { isBlank, pythonFloat, pythonInt, pythonStrip } from "../../../parsers/shared/python-text.ts";
 
 test.each([
   ["12", 12n],
@@ -41,7 +41,7 @@ test.each([
 });
 
 test("strip() takes Python's whitespace, not JavaScript's", () => {
-  expect(pythonTrim("\x1f\x85\u3000 a \ufeff")).toBe("a \ufeff");
-  expect(isPythonBlank("\x1c \u2028")).toBe(true);
-  expect(isPythonBlank("\ufeff")).toBe(false);
+  expect(pythonStrip("\x1f\x85\u3000 a \ufeff")).toBe("a \ufeff");
+  expect(isBlank("\x1c \u2028")).toBe(true);
+  expect(isBlank("\ufeff")).toBe(false);
 });
