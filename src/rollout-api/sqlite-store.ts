@@ -5,6 +5,7 @@
  * own, and a call resolves when it is there. Bodies are in the file only. When a write fails, every call that
  * waited for it is told so, and the states are read anew from the file: nothing that was refused remains.
  */
+import { LachesisError } from "../contracts/errors.ts";
 import type { EncodedGroup } from "./group-fields.ts";
 import type { GroupRecord } from "./group-queue.ts";
 import type {
@@ -18,9 +19,9 @@ import type {
 } from "./group-store.ts";
 import type { RunSnapshot } from "./run-journal.ts";
 import { RunState } from "./run-state.ts";
+import type { SyncMode } from "./sqlite/commit-messages.ts";
 import { CommitThread } from "./sqlite/commit-thread.ts";
 import { ChangeLog, type RunChanges } from "./sqlite/run-changes.ts";
-import type { SyncMode } from "./sqlite/store-file.ts";
 import { defaultStoreOptions, type StoreOptions } from "./store-options.ts";
 
 export type SqliteStoreOptions = Partial<StoreOptions> & {
@@ -38,6 +39,7 @@ export class SqliteStores implements GroupStores {
   readonly #thread: CommitThread;
   readonly #runs = new Map<string, SqliteStore>();
   #nextGroupId = 0;
+  #lostGroups = 0;
   #loading: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -57,6 +59,11 @@ export class SqliteStores implements GroupStores {
       await stores[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Groups that were not on the disk yet when the machine stopped (sync "normal"); they were let go. */
+  get lostGroups(): number {
+    return this.#lostGroups;
   }
 
   async run(name: string): Promise<SqliteStore> {
@@ -99,8 +106,9 @@ export class SqliteStores implements GroupStores {
   }
 
   async #load(): Promise<void> {
-    const { runs, nextGroupId } = await this.#thread.load();
+    const { runs, nextGroupId, lostGroups } = await this.#thread.load();
     this.#nextGroupId = nextGroupId;
+    this.#lostGroups += lostGroups;
     const missing = new Set(this.#runs.keys());
     for (const { run, name, snapshot } of runs) {
       missing.delete(name);
@@ -229,10 +237,22 @@ export class SqliteStore implements GroupStore {
     }
     const { leaseId, step, batch } = lease;
     const { groups, formedAt } = batch;
-    const bodies = await this.#file.read(groups.map(({ id }) => id));
+    const bodies = await this.#readBatch(leaseId, batch.groups);
     // Only a reset takes the groups of a leased batch away.
     if (bodies === null) return { kind: "none-ready" };
     return { kind: "batch", leaseId, bodies, formedAt, step, groups };
+  }
+
+  /** A batch that can't be read goes back, for others to hear of it too. */
+  async #readBatch(leaseId: string, groups: readonly GroupRecord[]): Promise<Buffer[] | null> {
+    try {
+      return await this.#file.read(groups.map(({ id }) => id));
+    } catch (error) {
+      if (error instanceof LachesisError && error.code === "STORE_CORRUPT") {
+        await this.settleBatch(leaseId, "returned");
+      }
+      throw error;
+    }
   }
 
   async settleBatch(leaseId: string, how: "taken" | "returned") {

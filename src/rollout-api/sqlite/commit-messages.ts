@@ -1,7 +1,8 @@
 /** What crosses between the store and its thread. Answers come in the order of the requests. */
 import type { RunChanges } from "./run-changes.ts";
-import type { SyncMode } from "./store-file.ts";
 import type { StoredTables } from "./stored-tables.ts";
+
+export type SyncMode = "normal" | "full";
 
 export type WorkerSettings = { path: string; sync: SyncMode };
 
@@ -13,8 +14,13 @@ export type CommitRequest =
   | { kind: "close" };
 
 export type CommitAnswer =
-  | { kind: "loaded"; tables: StoredTables }
-  /** null = one of the bodies is not there. */
-  | { kind: "committed"; reads: (Uint8Array<ArrayBuffer>[] | null)[] }
+  /** `lostGroups`: groups that a power cut took, which are not in the tables any more. */
+  | { kind: "loaded"; tables: StoredTables; lostGroups: number }
+  | { kind: "committed"; reads: BodiesRead[] }
   | { kind: "closed" }
-  | { kind: "failed"; code: string; message: string; hint: string | undefined };
+  | ThreadFailure;
+
+/** null = one of the bodies is not there. Bodies may have their memory in common. */
+export type BodiesRead = Uint8Array<ArrayBuffer>[] | null | ThreadFailure;
+
+export type ThreadFailure = { kind: "failed"; code: string; message: string; hint: string | undefined };

@@ -6,7 +6,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, errorCodes } from "../../contracts/error-codes.ts";
 import { LachesisError } from "../../contracts/errors.ts";
-import type { CommitAnswer, CommitRequest, WorkerSettings } from "./commit-messages.ts";
+import type { CommitAnswer, CommitRequest, ThreadFailure, WorkerSettings } from "./commit-messages.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { parseStoredRuns, type StoredRuns } from "./stored-runs.ts";
 
@@ -49,13 +49,13 @@ export class CommitThread implements AsyncDisposable {
   }
 
   /** Reads everything; drops changes that were not stored. */
-  async load(): Promise<StoredRuns> {
+  async load(): Promise<StoredRuns & { lostGroups: number }> {
     this.#collect();
     const answer = await this.#ask({ kind: "load" });
     if (answer.kind !== "loaded") throw new LachesisError("INTERNAL", `expected loaded, got ${answer.kind}`);
     const stored = parseStoredRuns(answer.tables);
     this.#isBroken = false;
-    return stored;
+    return { ...stored, lostGroups: answer.lostGroups };
   }
 
   /** Resolves once everything that happened so far is stored. */
@@ -63,11 +63,12 @@ export class CommitThread implements AsyncDisposable {
     await this.#join().done;
   }
 
-  /** The bodies of these groups as they are after everything that happened so far; null = one is gone. */
+  /** The bodies of these groups as they are after everything that happened so far; null = one is gone. Rejects with STORE_CORRUPT. */
   async read(ids: readonly number[]): Promise<Buffer[] | null> {
     const commit = this.#join();
     const index = commit.reads.push([...ids]) - 1;
-    const bodies = (await commit.done)[index];
+    const bodies = (await commit.done)[index] ?? null;
+    if (bodies !== null && !Array.isArray(bodies)) throw failureOf(bodies);
     return (
       bodies?.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)) ?? null
     );
@@ -143,7 +144,7 @@ export class CommitThread implements AsyncDisposable {
   }
 }
 
-function failureOf({ code, message, hint }: Extract<CommitAnswer, { kind: "failed" }>): LachesisError {
+function failureOf({ code, message, hint }: ThreadFailure): LachesisError {
   const known = isErrorCode(code) ? code : "INTERNAL";
   return new LachesisError(known, message, {
     retryable: known === "STORE_WRITE_FAILED",

@@ -4,7 +4,13 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { LachesisError } from "../../contracts/errors.ts";
-import type { CommitAnswer, CommitRequest, WorkerSettings } from "./commit-messages.ts";
+import type {
+  BodiesRead,
+  CommitAnswer,
+  CommitRequest,
+  ThreadFailure,
+  WorkerSettings,
+} from "./commit-messages.ts";
 import { writeError } from "./store-errors.ts";
 import { StoreFile } from "./store-file.ts";
 
@@ -29,7 +35,7 @@ class CommitWorker {
     } catch (error) {
       const failure = writeError(error);
       this.#failure = failure;
-      return { kind: "failed", code: failure.code, message: failure.message, hint: failure.hint };
+      return failed(failure);
     } finally {
       this.#sweepLater(QUIET_MS);
     }
@@ -43,15 +49,15 @@ class CommitWorker {
     }
     if (request.kind === "load") {
       this.#file ??= new StoreFile(this.#settings.path, this.#settings.sync);
-      const tables = this.#file.load();
+      const loaded = this.#file.load();
       this.#failure = undefined;
-      return { kind: "loaded", tables };
+      return { kind: "loaded", ...loaded };
     }
     if (this.#failure !== undefined) throw this.#failure;
     const file = this.#file;
     if (file === undefined) throw new LachesisError("INTERNAL", "the store's thread was not told to load");
     file.write(request.changes);
-    return { kind: "committed", reads: request.reads.map((ids) => file.readBodies(ids)) };
+    return { kind: "committed", reads: request.reads.map((ids) => readBodies(file, ids)) };
   }
 
   #sweepLater(delayMs: number): void {
@@ -66,15 +72,31 @@ class CommitWorker {
   }
 }
 
+/** What can't be read concerns its reader only: everything was written. */
+function readBodies(file: StoreFile, ids: readonly number[]): BodiesRead {
+  try {
+    return file.readBodies(ids);
+  } catch (error) {
+    return failed(writeError(error));
+  }
+}
+
+function failed({ code, message, hint }: LachesisError): ThreadFailure {
+  return { kind: "failed", code, message, hint };
+}
+
+/** The memory of all bodies, each piece once. */
+function memoryOf(answer: CommitAnswer): ArrayBuffer[] {
+  if (answer.kind !== "committed") return [];
+  const bodies = answer.reads.flatMap((read) => (Array.isArray(read) ? read : []));
+  return [...new Set(bodies.map(({ buffer }) => buffer))];
+}
+
 const port = parentPort;
 if (port === null) throw new LachesisError("INTERNAL", "this module is a thread's");
 const worker = new CommitWorker(workerData);
 port.on("message", (request: CommitRequest) => {
   const answer = worker.answer(request);
-  const bodies = answer.kind === "committed" ? answer.reads.flatMap((read) => read ?? []) : [];
-  port.postMessage(
-    answer,
-    bodies.map(({ buffer }) => buffer),
-  );
+  port.postMessage(answer, memoryOf(answer));
   if (request.kind === "close") port.close();
 });

@@ -4,14 +4,28 @@
 export const APPLICATION_ID = 0x4c414348;
 
 /** Raise it with every change of the tables or of what their JSON holds. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
-/** Bodies span pages, metadata does not: large enough for the former, not too wasteful for the latter. */
-export const PAGE_BYTES = 16_384;
+/** Every commit logs whole pages, and most of them for some hundred bytes. */
+export const PAGE_BYTES = 4096;
+
+/** Where the bodies of large groups are; see body-segments.ts. Version 1 had all bodies in `bodies`. */
+const PLACES = `
+  CREATE TABLE places (
+    id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, synced INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE segments (synced_through INTEGER NOT NULL) STRICT;
+  INSERT INTO segments VALUES (0);
+`;
+
+/** Turns an older version's tables into this one's, by the version. Its groups stay where they are. */
+export const MIGRATIONS: ReadonlyMap<number, string> = new Map([[1, PLACES]]);
 
 /**
  * Small states are JSON (see state-text.ts). A group's row and its body come together and go apart: the row
  * when its batch is taken, the body some time later from the list of garbage, where it is out of the way.
+ * A body is in `bodies` or, if it is large, has a row in `places`.
  * Numbers that clients choose are REAL, since they may be beyond 64 bits.
  */
 export const SCHEMA = `
@@ -41,4 +55,5 @@ export const SCHEMA = `
     run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, sequences_left REAL,
     PRIMARY KEY (run, number)
   ) STRICT, WITHOUT ROWID;
+  ${PLACES}
 `;

@@ -1,0 +1,319 @@
+/**
+ * Files beside a store file that bodies are appended to: numbered, each a few hundred bodies one after the
+ * other. A body is written before the transaction that names its place, so whatever a row names is there; what
+ * no row names is garbage and is never looked at. Nothing is written twice, and a segment goes when the last
+ * of its bodies has gone.
+ *
+ * With sync "full" bodies are on the disk before `append` returns. With "normal" the system writes them when it
+ * likes, and a segment that is full is synced on another thread: what is older than `syncedThrough` survives a
+ * power cut, what is newer must be checked when the store is opened.
+ */
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writevSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { SyncMode } from "./commit-messages.ts";
+
+/** Where a body lies. */
+export type Place = { segment: number; start: number; length: number };
+
+/** A new segment begins when one has grown to this. */
+export const SEGMENT_BYTES = 64 * 1024 * 1024;
+const OPEN_FILES = 16;
+const SUFFIX = ".bodies";
+
+type Segment = {
+  number: number;
+  /** Bytes written to it; those of earlier processes are as long as their bodies need. */
+  end: number;
+  /** Of bodies that are still needed. */
+  live: { count: number; bytes: number };
+  isSynced: boolean;
+};
+
+export class BodySegments implements Disposable {
+  readonly #directory: string;
+  readonly #sync: SyncMode;
+  #segments = new Map<number, Segment>();
+  #current: Segment | undefined;
+  #lastNumber = 0;
+  #syncedThrough = 0;
+  /** Descriptors by segment, the one used last at the end. */
+  readonly #files = new Map<number, number>();
+
+  constructor(directory: string, sync: SyncMode) {
+    this.#directory = directory;
+    this.#sync = sync;
+  }
+
+  /** All segments up to this one are on the disk as far as they are needed. */
+  get syncedThrough(): number {
+    return this.#syncedThrough;
+  }
+
+  /** Bytes of files that no body needs any more. */
+  get wastedBytes(): number {
+    return this.#sum(({ end, live }) => end - live.bytes);
+  }
+
+  get liveBytes(): number {
+    return this.#sum(({ live }) => live.bytes);
+  }
+
+  /** Takes up what earlier processes left: keeps the segments that are named, deletes all others. */
+  restore(places: readonly Place[], syncedThrough: number): void {
+    for (const number of [...this.#files.keys()]) this.#close(number);
+    this.#segments = new Map();
+    this.#current = undefined;
+    this.#syncedThrough = syncedThrough;
+    for (const { segment: number, start, length } of places) {
+      const segment = this.#segments.get(number) ?? newSegment(number, number <= syncedThrough);
+      this.#segments.set(number, segment);
+      segment.end = Math.max(segment.end, start + length);
+      segment.live.count++;
+      segment.live.bytes += length;
+    }
+    const found = this.#found();
+    // Numbers are not used again: what is half written stays out of everybody's way.
+    this.#lastNumber = Math.max(this.#lastNumber, syncedThrough, ...found, ...this.#segments.keys());
+    for (const number of found) {
+      const segment = this.#segments.get(number);
+      if (segment === undefined) this.#delete(number);
+      else if (!segment.isSynced) this.#syncLater(segment);
+    }
+  }
+
+  /** Writes bodies one after the other; when it throws, nothing of it counts. */
+  append(bodies: readonly Uint8Array[]): Place[] {
+    const places: Place[] = [];
+    while (places.length < bodies.length) {
+      const segment = this.#writable();
+      const fitting = firstThatFit(bodies, places.length, SEGMENT_BYTES - segment.end);
+      const file = this.#open(segment.number);
+      writeAll(file, fitting, segment.end);
+      if (this.#sync === "full") fdatasyncSync(file);
+      for (const body of fitting) {
+        places.push({ segment: segment.number, start: segment.end, length: body.length });
+        segment.end += body.length;
+        segment.live.count++;
+        segment.live.bytes += body.length;
+      }
+    }
+    return places;
+  }
+
+  /** The bodies in one piece of memory, side by side; undefined where a segment ends before its body does. */
+  read(places: readonly Place[]): (Uint8Array<ArrayBuffer> | undefined)[] {
+    const memory = Buffer.allocUnsafeSlow(places.reduce((sum, { length }) => sum + length, 0)).buffer;
+    const bodies: (Uint8Array<ArrayBuffer> | undefined)[] = [];
+    let to = 0;
+    for (const run of neighbours(places)) {
+      const { segment, start, length } = run;
+      const bytes = new Uint8Array(memory, to, length);
+      to += length;
+      const file = this.#tryOpen(segment);
+      const read = file === undefined ? 0 : readAll(file, bytes, start);
+      let from = 0;
+      for (const part of run.lengths) {
+        bodies.push(from + part <= read ? bytes.subarray(from, from + part) : undefined);
+        from += part;
+      }
+    }
+    return bodies;
+  }
+
+  /** Whether the segment's file is long enough to have it. */
+  holds({ segment, start, length }: Place): boolean {
+    const file = this.#tryOpen(segment);
+    return file !== undefined && start + length <= fstatSync(file).size;
+  }
+
+  /** These bodies are not needed any more; the last of a segment takes it along. */
+  release(places: readonly Place[]): void {
+    for (const { segment: number, length } of places) {
+      const segment = this.#segments.get(number);
+      if (segment === undefined) continue;
+      segment.live.count--;
+      segment.live.bytes -= length;
+      if (segment.live.count === 0 && segment !== this.#current) this.#drop(segment);
+    }
+  }
+
+  /** The full segment that holds the least that is needed. */
+  sparsest(): number | undefined {
+    const full = [...this.#segments.values()].filter((segment) => segment !== this.#current);
+    return full.sort((a, b) => a.live.bytes - b.live.bytes)[0]?.number;
+  }
+
+  [Symbol.dispose](): void {
+    for (const number of [...this.#files.keys()]) this.#close(number);
+  }
+
+  /** The segment to append to. */
+  #writable(): Segment {
+    const current = this.#current;
+    if (current !== undefined && current.end < SEGMENT_BYTES) return current;
+    const segment = newSegment(this.#lastNumber + 1, false);
+    mkdirSync(this.#directory, { recursive: true });
+    const file = openSync(this.#pathOf(segment.number), "wx+");
+    this.#lastNumber = segment.number;
+    this.#remember(segment.number, file);
+    const directory = openSync(this.#directory, "r");
+    fsyncSync(directory);
+    closeSync(directory);
+    this.#segments.set(segment.number, segment);
+    this.#current = segment;
+    if (current !== undefined) this.#finish(current);
+    return segment;
+  }
+
+  /** Sees that a full segment gets to the disk, unless nothing of it is needed. */
+  #finish(segment: Segment): void {
+    if (segment.live.count === 0) this.#drop(segment);
+    else if (this.#sync === "full") this.#markSynced(segment);
+    else this.#syncLater(segment);
+  }
+
+  #syncLater(segment: Segment): void {
+    const file = openSync(this.#pathOf(segment.number), "r+");
+    fdatasync(file, (error) => {
+      closeSync(file);
+      if (error === null) this.#markSynced(segment);
+    });
+  }
+
+  #markSynced(segment: Segment): void {
+    segment.isSynced = true;
+    this.#advance();
+  }
+
+  #drop({ number }: Segment): void {
+    this.#segments.delete(number);
+    this.#delete(number);
+    this.#advance();
+  }
+
+  #advance(): void {
+    const open = [...this.#segments.values()].filter(({ isSynced }) => !isSynced);
+    const firstOpen = Math.min(this.#lastNumber + 1, ...open.map(({ number }) => number));
+    this.#syncedThrough = Math.max(this.#syncedThrough, firstOpen - 1);
+  }
+
+  /** undefined = the file is not there. */
+  #tryOpen(number: number): number | undefined {
+    try {
+      return this.#open(number);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  #open(number: number): number {
+    const file = this.#files.get(number) ?? openSync(this.#pathOf(number), "r+");
+    this.#remember(number, file);
+    return file;
+  }
+
+  #remember(number: number, file: number): void {
+    this.#files.delete(number);
+    this.#files.set(number, file);
+    for (const other of this.#files.keys()) {
+      if (this.#files.size <= OPEN_FILES) return;
+      this.#close(other);
+    }
+  }
+
+  #close(number: number): void {
+    const file = this.#files.get(number);
+    this.#files.delete(number);
+    if (file !== undefined) closeSync(file);
+  }
+
+  #delete(number: number): void {
+    this.#close(number);
+    rmSync(this.#pathOf(number), { force: true });
+  }
+
+  #found(): number[] {
+    if (!existsSync(this.#directory)) return [];
+    return readdirSync(this.#directory)
+      .filter((name) => /^\d+\.bodies$/.test(name))
+      .map((name) => Number.parseInt(name, 10));
+  }
+
+  #pathOf(number: number): string {
+    return join(this.#directory, `${String(number).padStart(6, "0")}${SUFFIX}`);
+  }
+
+  #sum(of: (segment: Segment) => number): number {
+    let sum = 0;
+    for (const segment of this.#segments.values()) sum += of(segment);
+    return sum;
+  }
+}
+
+function newSegment(number: number, isSynced: boolean): Segment {
+  return { number, end: 0, live: { count: 0, bytes: 0 }, isSynced };
+}
+
+/** The bodies from this one on that have room; one at least. */
+function firstThatFit(bodies: readonly Uint8Array[], from: number, room: number): readonly Uint8Array[] {
+  let length = bodies[from]?.length ?? 0;
+  let to = from + 1;
+  for (let next = bodies[to]; next !== undefined && length + next.length <= room; next = bodies[to]) {
+    length += next.length;
+    to++;
+  }
+  return bodies.slice(from, to);
+}
+
+/** Bodies that lie side by side, as one place. */
+function neighbours(places: readonly Place[]): (Place & { lengths: number[] })[] {
+  const runs: (Place & { lengths: number[] })[] = [];
+  for (const { segment, start, length } of places) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.segment === segment && last.start + last.length === start) {
+      last.length += length;
+      last.lengths.push(length);
+    } else runs.push({ segment, start, length, lengths: [length] });
+  }
+  return runs;
+}
+
+/** The system may write less than it was given. */
+function writeAll(file: number, bodies: readonly Uint8Array[], start: number): void {
+  let left = [...bodies];
+  let at = start;
+  while (left.length > 0) {
+    let written = writevSync(file, left, at);
+    at += written;
+    left = left.flatMap((body) => {
+      const done = Math.min(written, body.length);
+      written -= done;
+      return done === body.length ? [] : [body.subarray(done)];
+    });
+  }
+}
+
+/** How many bytes there were. */
+function readAll(file: number, into: Uint8Array, start: number): number {
+  let read = 0;
+  while (read < into.length) {
+    const more = readSync(file, into, read, into.length - read, start + read);
+    if (more === 0) break;
+    read += more;
+  }
+  return read;
+}
