@@ -35,6 +35,7 @@ export const errorCodes = {
   INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
+  PARSER_UNKNOWN: "Use a name that `environment parsers` lists, or `auto`.",
   PLACEHOLDER_TOKENS_REFUSED:
     "Use an inference server that gives token ids, or set `env.allow_placeholder_tokens`.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",

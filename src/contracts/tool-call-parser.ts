@@ -33,7 +33,10 @@ export type ParseMode = "vllm" | "strict";
 
 export type ParseContext = { tools?: readonly ToolSchema[]; mode?: ParseMode };
 
-/** What a stream knows for certain so far. Concatenated over a stream, the deltas equal `parse` of the whole. */
+/**
+ * What a stream knows for certain so far. Concatenated over a stream, the deltas are a prefix of what `end` answers:
+ * text and calls that a later token could still undo are known only then.
+ */
 export type ParsedDelta = { content: string; reasoning: string; toolCalls: ParsedToolCall[] };
 
 export interface ToolCallStream {
@@ -59,7 +62,12 @@ export interface ToolCallParser {
   format(completion: FormattableCompletion): string;
 }
 
-export type SplitReasoning = { reasoning: string | null; content: string | null };
+export type SplitReasoning = {
+  reasoning: string | null;
+  content: string | null;
+  /** Where the content stands in the text; 0 where it is null or put together from several places. */
+  contentStart: number;
+};
 
 /** Separates a model's thinking from its answer; runs before the tool-call parser. */
 export interface ReasoningParser {
