@@ -1,12 +1,12 @@
 /**
- * One server as the ServerManager keeps it: its slots, its health, its pauses and its statistics.
+ * One server as the ServerPool keeps it: its slots, its health, its pauses and its statistics.
  * Healthy until several requests in a row failed; then set aside and probed in the background, with growing
  * pauses, until it answers. A server that comes back is on probation: one more failure sets it aside again.
  */
 import type { Logger } from "pino";
 import type { Split } from "../contracts/chat.ts";
 import type { Clock } from "./clock.ts";
-import type { InferenceServer } from "./inference-server.ts";
+import type { PoolableServer } from "./inference-server.ts";
 import { RequestStatistics } from "./request-statistics.ts";
 import type { ServerConfig } from "./server-config.ts";
 import type { ServerFailure } from "./server-failure.ts";
@@ -25,32 +25,32 @@ export const defaultHealthPolicy: HealthPolicy = {
   maxProbeDelayMs: 30_000,
 };
 
-export type PooledServerOptions = {
-  server: InferenceServer;
+export type PooledServerOptions<Server extends PoolableServer> = {
+  server: Server;
   config: ServerConfig;
   policy: HealthPolicy;
   clock: Clock;
   logger: Logger;
-  /** Aborts when the manager closes: ends the probing. */
+  /** Aborts when the pool closes: ends the probing. */
   closing: AbortSignal;
   onHealthChange: () => void;
 };
 
-export class PooledServer implements SlotMember {
-  readonly server: InferenceServer;
+export class PooledServer<Server extends PoolableServer> implements SlotMember {
+  readonly server: Server;
   readonly limits: Readonly<Record<Split, number>>;
   readonly statistics: RequestStatistics;
   /** Known from the config, or learned from an answer with one choice for several asked. */
   ignoresN: boolean;
   lastFailure: ServerFailure | undefined;
-  readonly #options: PooledServerOptions;
+  readonly #options: PooledServerOptions<Server>;
   #healthy = true;
   #failuresInARow = 0;
   #pausedUntilMs = 0;
   #probeDelayMs: number;
   #probing: Promise<void> | undefined;
 
-  constructor(options: PooledServerOptions) {
+  constructor(options: PooledServerOptions<Server>) {
     const { config, server, policy } = options;
     this.#options = options;
     this.server = server;
@@ -73,17 +73,22 @@ export class PooledServer implements SlotMember {
     return Math.max(0, this.#pausedUntilMs - this.#options.clock.now());
   }
 
-  pauseFor(durationMs: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#options.clock.now() + durationMs);
-  }
-
   /** The server did what it should: an answer, or a refusal that is the request's own fault. */
   recordAnswer(): void {
     this.#failuresInARow = 0;
     this.#probeDelayMs = this.#options.policy.firstProbeDelayMs;
   }
 
-  recordFailure(failure: ServerFailure): void {
+  /** A failed attempt: pauses the server if it asked for that, and sets it aside if it fails again and again. */
+  recordFailure(failure: ServerFailure, { maxRetryAfterMs }: { maxRetryAfterMs: number }): void {
+    if (failure.retryAfterMs !== undefined) {
+      const untilMs = this.#options.clock.now() + Math.min(failure.retryAfterMs, maxRetryAfterMs);
+      this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);
+    }
+    if (!failure.retryable || failure.kind === "rate-limited") {
+      this.recordAnswer();
+      return;
+    }
     this.lastFailure = failure;
     this.#failuresInARow += 1;
     const { config, policy } = this.#options;

@@ -26,6 +26,8 @@ export type AcquireOptions<Member> = {
   signal: AbortSignal;
   /** Taken only when no other member has a free slot: those which just failed this very request. */
   avoid?: ReadonlySet<Member>;
+  /** Taken before others of its rank while it has a free slot: it has this session's prefix in its cache. */
+  prefer?: Member | undefined;
 };
 
 /** In its queue until it is granted a slot or fails; whichever comes first takes it out. */
@@ -161,12 +163,13 @@ export class SlotPool<Member extends SlotMember> {
     if (counts) counts[split] += change;
   }
 
-  #bestMember({ split, avoid }: Pick<AcquireOptions<Member>, "split" | "avoid">): Member | undefined {
-    let best: { member: Member; avoided: boolean; free: number } | undefined;
+  #bestMember({ split, avoid, prefer }: Omit<AcquireOptions<Member>, "signal">): Member | undefined {
+    let best: (Candidate & { member: Member }) | undefined;
     for (const member of this.#options.members) {
       const free = this.#limit(member, split) - this.inFlight(member, split);
       if (!member.available || free <= 0) continue;
-      const candidate = { member, avoided: avoid?.has(member) ?? false, free };
+      const avoided = avoid?.has(member) ?? false;
+      const candidate = { member, avoided, preferred: member === prefer, free };
       if (!best || isBetter(candidate, best)) best = candidate;
     }
     return best?.member;
@@ -184,11 +187,12 @@ export class SlotPool<Member extends SlotMember> {
   }
 }
 
-type Candidate = { member: SlotMember; avoided: boolean; free: number };
+type Candidate = { member: SlotMember; avoided: boolean; preferred: boolean; free: number };
 
 /** Strictly better: at a tie the earlier member stays. */
 function isBetter(candidate: Candidate, best: Candidate): boolean {
   if (candidate.avoided !== best.avoided) return best.avoided;
   if (candidate.member.rank !== best.member.rank) return candidate.member.rank < best.member.rank;
+  if (candidate.preferred !== best.preferred) return candidate.preferred;
   return candidate.free > best.free;
 }

@@ -1,23 +1,36 @@
-/** A request for many completions as several for fewer, and their answers as one. */
+/** A request for many samples as several for fewer, and the answers to chat requests as one. */
 import type { ChatChoice, ChatCompletion, ChatRequest, Usage } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
+import type { GenerateRequest } from "../contracts/token-server.ts";
 
-/** Requests for `count` completions in all. A seed moves on with the samples, lest all chunks be alike. */
-export function splitRequest(request: ChatRequest, count: number, chunkSize: number): ChatRequest[] {
-  const chunks: ChatRequest[] = [];
-  for (let first = 0; first < count; first += chunkSize) {
-    const n = Math.min(chunkSize, count - first);
-    const seed = request.seed === undefined ? {} : { seed: request.seed + first };
-    chunks.push({ ...request, ...seed, n });
-  }
-  return chunks;
+/** `n` samples of a request, of which the first is number `first` of all. */
+export type Part = { first: number; n: number };
+
+/** `count` samples from number `first` on, at most `size` to a part. */
+export function splitIntoParts({ first, n: count }: Part, size: number): Part[] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, index) => ({
+    first: first + index * size,
+    n: Math.min(size, count - index * size),
+  }));
+}
+
+/** The seed moves on with the samples, lest all parts be alike. */
+export function chatPart(request: ChatRequest, { first, n }: Part): ChatRequest {
+  const seed = request.seed === undefined ? {} : { seed: request.seed + first };
+  return { ...request, ...seed, n };
+}
+
+/** As `chatPart`, for tokens. */
+export function tokenPart(request: GenerateRequest, { first, n }: Part): GenerateRequest {
+  const { sampling } = request;
+  const seed = sampling.seed === null ? null : sampling.seed + first;
+  return { ...request, sampling: { ...sampling, seed, n } };
 }
 
 /** Joins answers to parts of one request: choices in order, numbered anew; usage summed. */
 export function mergeCompletions(parts: readonly ChatCompletion[]): ChatCompletion {
   const [first, ...others] = parts;
-  if (!first)
-    throw new LachesisError("CONFIG_INVALID", "A chat request must ask for at least one completion (n).");
+  if (!first) throw new LachesisError("INTERNAL", "A chat request came back without any part of its answer.");
   if (others.length === 0) return first;
   const choices: ChatChoice[] = parts
     .flatMap((part) => part.choices)
