@@ -5,6 +5,12 @@
 export const errorCodes = {
   BIND_UNPROTECTED:
     "Give run-api tokens (`--token-file`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
+  CHAT_TEMPLATE_FAILED:
+    "Give the messages the fields that the model's chat template asks for; the message names what it stumbled over.",
+  CHAT_TEMPLATE_INVALID:
+    "Mend the chat template's Jinja text, or take the one that the model's publisher ships.",
+  CHAT_TEMPLATE_REFUSED:
+    "Give the chat template messages in the order and with the roles that the model knows.",
   CONFIG_FILE_INVALID:
     "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
@@ -75,8 +81,13 @@ export const errorCodes = {
   STORE_WRITE_FAILED:
     "Make space on the disk, or mend it; what was refused was not stored and may be sent again.",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
+  TOKENIZER_ACCESS_DENIED:
+    "Set HF_TOKEN to a token that may read the model, accept its terms on its page, or use a local folder.",
   TOKENIZER_INVALID: "Download the model's tokenizer files afresh: tokenizer.json and tokenizer_config.json.",
-  TOKENIZER_NOT_FOUND: "Name a folder that holds tokenizer.json and tokenizer_config.json.",
+  TOKENIZER_NOT_FOUND:
+    "Name `practice`, a folder with tokenizer.json, an installed `npm:PACKAGE`, or a model on the Hugging Face hub.",
+  TOKENIZER_UNREACHABLE:
+    "Check the network and try again, or name a local folder with the model's tokenizer.",
   TOKEN_AUDIT_FAILED:
     "The answer can't be trained on: give the server what docs/inference-servers.md says it needs, or mend it.",
   TOKEN_FILE_INVALID: "Write one `role: token` a line; roles are env, trainer and admin.",

@@ -15,7 +15,12 @@ import { LachesisError } from "../contracts/errors.ts";
 import { ChatTemplate } from "./chat-template.ts";
 import { HubTokenizer } from "./hub-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { invalidTokenizer, readTokenizerFolder, type TokenizerFiles } from "./tokenizer-folder.ts";
+import {
+  invalidTokenizer,
+  readTokenizerFolder,
+  type TokenizerConfig,
+  type TokenizerFiles,
+} from "./tokenizer-folder.ts";
 
 export type LoadTokenizerOptions = {
   signal: AbortSignal;
@@ -49,12 +54,33 @@ export async function loadTokenizer(
 
 function openTokenizer(source: string, files: TokenizerFiles): LoadedTokenizer {
   const tokenizer = createTokenizer(source, files);
-  const template = files.templates.get("default");
   return {
     tokenizer,
-    chatTemplate: template === undefined ? null : new ChatTemplate(template),
+    chatTemplate: createTemplate(source, files),
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+/** A model's only template is its default, whatever it is called. */
+function createTemplate(source: string, { config, templates }: TokenizerFiles): ChatTemplate | null {
+  const only = templates.size === 1 ? [...templates.values()][0] : undefined;
+  const template = templates.get("default") ?? only;
+  if (template === undefined) return null;
+  const toolUse = templates.get("tool_use");
+  return new ChatTemplate(template, {
+    name: `The chat template of ${source}`,
+    specialTokens: specialTokensOf(config),
+    ...(toolUse === undefined || toolUse === template ? {} : { toolUseSource: toolUse }),
+  });
+}
+
+/** By the names under which templates use them. */
+function specialTokensOf(config: TokenizerConfig): Record<string, string> {
+  const { bos_token, eos_token, pad_token, unk_token } = config;
+  const tokens = Object.entries({ bos_token, eos_token, pad_token, unk_token });
+  return Object.fromEntries(
+    tokens.flatMap(([name, text]) => (typeof text === "string" ? [[name, text]] : [])),
+  );
 }
 
 function createTokenizer(source: string, { definition, config }: TokenizerFiles): HubTokenizer {

@@ -1,0 +1,195 @@
+/**
+ * What a template writes between an answer of the model and the next one, found by rendering a small
+ * conversation with a mark in place of the answer: the model's own text is never rendered, so it can't be changed.
+ *
+ * The small conversation ("window") is the last answer, the new messages and, before them, as little as templates
+ * look at: a user message and one earlier turn of the kind that the real conversation has. Its cost grows with
+ * the new messages only. The same window tells whether the template would rewrite what stands before the answer:
+ * drop its thinking or its words, close an empty thought elsewhere, move the tools.
+ */
+import type { AssistantMessage, ChatMessage, ToolCall } from "../contracts/chat.ts";
+import type { ControlTokens } from "./control-tokens.ts";
+import type { PromptRenderer, TemplateSettings } from "./prompt-renderer.ts";
+import { reasoningOf } from "./same-message.ts";
+
+/** What an answer holds besides its calls, as far as templates treat it differently. */
+export type AnswerTraits = {
+  /** Thinking in a field of its own, in the content, or none. */
+  thought: "apart" | "inline" | null;
+  /** Words beside tool calls. */
+  words: boolean;
+};
+
+export type TurnWindow = {
+  hasSystem: boolean;
+  /** Whether the answer follows a tool's result (else a user's message). */
+  afterTool: boolean;
+  /** What the segment's earlier answers hold; null when this is its first. */
+  earlier: AnswerTraits | null;
+};
+
+export type TurnRequest = TemplateSettings & {
+  answer: AssistantMessage;
+  /** The messages since. May end with an answer to be continued. */
+  next: readonly ChatMessage[];
+};
+
+export type TurnDelta = {
+  /** From the template's end of the answer on. Begins with the token that ends a turn where it has one. */
+  afterAnswer: string;
+  /** False when the template, given the new messages, writes something before them differently than before. */
+  keepsHistory: boolean;
+};
+
+const answerMark = "lachesisAnswer";
+const thoughtMark = "lachesisThought";
+const wordsMark = "lachesisWords";
+
+export class TurnRenderer {
+  readonly #renderer: PromptRenderer;
+  readonly #control: ControlTokens;
+  /** Rendered beginnings of windows, by all that they depend on. */
+  readonly #beginnings = new Map<string, string>();
+
+  constructor(renderer: PromptRenderer, control: ControlTokens) {
+    this.#renderer = renderer;
+    this.#control = control;
+  }
+
+  /** Null when the template can't write the window or shows no mark: only the whole conversation will tell. */
+  renderWindow(window: TurnWindow, request: TurnRequest): TurnDelta | null {
+    const { answer, next, ...settings } = request;
+    const before = beginning(window);
+    const traits = traitsOf(answer);
+    const marked = this.#renderMarked(before, answer, traits, next, settings);
+    if (marked === null) return null;
+    const { text, at, afterAnswer, faithful } = marked;
+    const start = this.#beginning(before, window, settings);
+    const rewritten = text.slice(start?.length ?? 0, at);
+    const keepsHistory =
+      faithful &&
+      start !== null &&
+      text.startsWith(start) &&
+      (traits.thought === null || rewritten.includes(thoughtMark)) &&
+      (!traits.words || rewritten.includes(wordsMark));
+    return { afterAnswer, keepsHistory };
+  }
+
+  /** The same from the whole conversation, for templates that look further than a window. */
+  renderWhole(before: readonly ChatMessage[], { answer, next, ...settings }: TurnRequest): string | null {
+    return this.#renderMarked(before, answer, traitsOf(answer), next, settings)?.afterAnswer ?? null;
+  }
+
+  #beginning(before: readonly ChatMessage[], window: TurnWindow, settings: TemplateSettings): string | null {
+    const key = JSON.stringify([window, settings.kwargs ?? null, settings.tools ?? null]);
+    const known = this.#beginnings.get(key);
+    if (known !== undefined) return known;
+    const text = this.#tryRender(before, settings);
+    // Tools may differ from rollout to rollout: then nothing is gained by remembering them all.
+    if (this.#beginnings.size >= 256) this.#beginnings.clear();
+    if (text !== null) this.#beginnings.set(key, text);
+    return text;
+  }
+
+  #renderMarked(
+    before: readonly ChatMessage[],
+    answer: AssistantMessage,
+    traits: AnswerTraits,
+    next: readonly ChatMessage[],
+    settings: TemplateSettings,
+  ) {
+    for (const [index, marked] of markedAnswers(answer, traits).entries()) {
+      const text = this.#tryRender([...before, marked, ...next], settings);
+      const at = text?.indexOf(answerMark) ?? -1;
+      if (text === null || at === -1) continue;
+      const afterAnswer = this.#fromEnd(
+        text.slice(at + answerMark.length),
+        (marked.tool_calls ?? []).length > 0,
+      );
+      if (afterAnswer !== null) return { text, at, afterAnswer, faithful: index === 0 };
+    }
+    return null;
+  }
+
+  /** Without what closes the answer's own text, e.g. the braces and tags of its last call. */
+  #fromEnd(text: string, closesCall: boolean): string | null {
+    const end = this.#control.findEnd(text);
+    const closed = end !== null && (closesCall || text.slice(0, end.index).trim() === "");
+    if (closed) return text.slice(end.index);
+    return closesCall ? null : text;
+  }
+
+  #tryRender(messages: readonly ChatMessage[], settings: TemplateSettings): string | null {
+    try {
+      return this.#renderer.render({ messages, ...settings });
+    } catch {
+      return null;
+    }
+  }
+}
+
+export function traitsOf(answer: AssistantMessage): AnswerTraits {
+  const hasThought = reasoningOf(answer) !== "";
+  const apart = (answer.reasoning_content ?? answer.reasoning ?? "").trim() !== "";
+  const words = (answer.content ?? "").trim() !== "" && (answer.tool_calls ?? []).length > 0;
+  return { thought: hasThought ? (apart ? "apart" : "inline") : null, words };
+}
+
+/** What either holds. */
+export function joinTraits(a: AnswerTraits | null, b: AnswerTraits): AnswerTraits {
+  return { thought: a?.thought ?? b.thought, words: (a?.words ?? false) || b.words };
+}
+
+/** Text after the token that ended the answer, and that token where the template wrote one. */
+export function splitEnd(afterAnswer: string, control: ControlTokens): { end: string; rest: string } {
+  const found = control.findEnd(afterAnswer);
+  const end = found?.index === 0 ? found.text : "";
+  return { end, rest: afterAnswer.slice(end.length) };
+}
+
+function beginning({ hasSystem, afterTool, earlier }: TurnWindow): ChatMessage[] {
+  const messages: ChatMessage[] = [{ role: "user", content: "x" }];
+  if (hasSystem) messages.unshift({ role: "system", content: "x" });
+  if (!afterTool && earlier === null) return messages;
+  const traits = earlier ?? { thought: null, words: false };
+  const id = "lachesis0";
+  const call: ToolCall = { id, type: "function", function: { name: "x", arguments: '{"x": "x"}' } };
+  const content = thoughtful(traits, traits.words || !afterTool ? "x" : null);
+  if (!afterTool) return [...messages, content, { role: "user", content: "x" }];
+  const result: ChatMessage = { role: "tool", tool_call_id: id, content: "x" };
+  return [...messages, { ...content, tool_calls: [call] }, result];
+}
+
+function thoughtful({ thought }: AnswerTraits, content: string | null): AssistantMessage {
+  if (thought === "apart") return { role: "assistant", content, reasoning_content: thoughtMark };
+  if (thought === null) return { role: "assistant", content };
+  return { role: "assistant", content: `<think>\n${thoughtMark}\n</think>\n\n${content ?? ""}` };
+}
+
+/**
+ * The answer with the mark as its last text, its own text left out. Templates that refuse the shape of its
+ * calls (some write only one) get it with fewer; that is then no longer what the conversation says.
+ */
+function markedAnswers(answer: AssistantMessage, traits: AnswerTraits): AssistantMessage[] {
+  const calls = answer.tool_calls ?? [];
+  const plain = thoughtful(traits, answerMark);
+  const last = calls.at(-1);
+  if (last === undefined) return [plain];
+  const empty = calls.map(
+    (call): ToolCall => ({ ...call, function: { ...call.function, arguments: '{"x": "x"}' } }),
+  );
+  const marked: ToolCall = { ...last, function: { ...last.function, arguments: `{"x": "${answerMark}"}` } };
+  const content = traits.words
+    ? wordsMark
+    : traits.thought === "inline"
+      ? ""
+      : answer.content === null
+        ? null
+        : "";
+  const calling = thoughtful(traits, content);
+  return [
+    { ...calling, tool_calls: [...empty.slice(0, -1), marked] },
+    ...(calls.length > 1 ? [{ ...calling, tool_calls: [marked] }] : []),
+    plain,
+  ];
+}
