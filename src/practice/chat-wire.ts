@@ -1,6 +1,10 @@
-/** What the practice server reads and writes: OpenAI's shapes, as far as a chat without streams needs them. */
+/**
+ * What the practice server's chat API reads and writes: OpenAI's shapes, as far as a chat without streams needs
+ * them, and vLLM's additions that tell ids.
+ */
 import { z } from "zod";
 import type { AssistantMessage, ChatMessage } from "../contracts/chat.ts";
+import { fields } from "./wire/fields.ts";
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
 const content = z
@@ -22,11 +26,13 @@ const message: z.ZodType<ChatMessage> = z.union([
     role: z.literal("assistant"),
     content,
     tool_calls: z.array(toolCall).optional(),
+    reasoning: z.string().optional().catch(undefined),
+    reasoning_content: z.string().optional().catch(undefined),
   }),
   z.object({ role: z.literal("tool"), tool_call_id: z.string(), content: text }),
 ]);
 
-const toolSchema = z.object({
+export const toolSchema = z.object({
   type: z.literal("function"),
   function: z.object({
     name: z.string().min(1),
@@ -43,21 +49,25 @@ export const chatRequest = z.object({
   n: z.int().min(1).max(128).nullish(),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
-  stream: z.literal(false, "the practice server does not stream").nullish(),
+  stop: fields.stop,
+  stop_token_ids: fields.stopTokenIds,
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  return_token_ids: z.boolean().nullish(),
+  return_tokens_as_token_ids: z.boolean().nullish(),
+  chat_template_kwargs: z.record(z.string(), z.json()).nullish(),
+  stream: fields.stream,
 });
 
 export type PracticeRequest = z.output<typeof chatRequest>;
 
-/** What is wrong with a body, in one line. */
-export function describeProblem(error: z.ZodError): string {
-  return error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`).join("; ");
-}
-
 export type PracticeChoice = {
   index: number;
   message: AssistantMessage;
-  logprobs: null;
-  finish_reason: "stop" | "length" | "tool_calls";
+  logprobs: unknown;
+  finish_reason: "stop" | "length" | "abort" | "tool_calls";
+  stop_reason?: string | number | null;
+  token_ids?: readonly number[];
 };
 
 export type OpenAiError = {

@@ -1,8 +1,27 @@
 /** The faults that a practice server commits on purpose, so that environments can be tried against them. */
+import { type AnswerFault, answerFaults } from "./answer-faults.ts";
 import type { PracticeConfig } from "./practice-config.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-export type Fault = "rate-limited" | "failed" | "malformed";
+export type Fault = "rate-limited" | "failed" | "malformed" | "died" | AnswerFault;
+
+/** In the order in which a draw tries them. */
+const shareOf = {
+  failed: "fail_rate",
+  malformed: "malformed_rate",
+  died: "die_rate",
+  "dropped-logprobs": "drop_logprobs_rate",
+  "unequal-lengths": "unequal_rate",
+  "floored-logprobs": "floor_logprobs_rate",
+  cut: "cut_rate",
+  aborted: "abort_rate",
+  "wrong-count": "wrong_count_rate",
+} as const satisfies Record<string, keyof PracticeConfig>;
+
+const drawn = ["failed", "malformed", "died", ...answerFaults] as const;
+
+export const isAnswerFault = (fault: Fault | null): fault is AnswerFault =>
+  answerFaults.some((one) => one === fault);
 
 /** Bodies under status 200 that are no completion, each in another way. */
 const malformedBodies = [
@@ -36,11 +55,14 @@ export class FaultPlan {
   /** What goes wrong with the next request; null = nothing. */
   next(): Fault | null {
     if (this.#overRateLimit()) return "rate-limited";
-    const { fail_rate, malformed_rate } = this.#config;
     const draw = this.#random();
-    if (draw < fail_rate) return "failed";
-    // What failed is out already: the share is of all requests.
-    return draw < fail_rate + malformed_rate ? "malformed" : null;
+    let bound = 0;
+    for (const fault of drawn) {
+      // Shares are of all requests, hence one after the other.
+      bound += this.#config[shareOf[fault]];
+      if (draw < bound) return fault;
+    }
+    return null;
   }
 
   malformedBody(): MalformedBody {

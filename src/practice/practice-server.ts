@@ -2,44 +2,59 @@
  * An inference server without a model: OpenAI's chat API on loopback, played by a Teacher. For writing and
  * trying environments where no model runs. Every answer follows from the seed and the order of the requests.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
-import type { z } from "zod";
+import { z } from "zod";
 import { LachesisError } from "../contracts/errors.ts";
 import { JsonlFile } from "../data/jsonl-file.ts";
-import {
-  chatRequest,
-  describeProblem,
-  estimateTokens,
-  openAiError,
-  type PracticeRequest,
-} from "./chat-wire.ts";
-import { type Fault, FaultPlan } from "./fault-plan.ts";
+import type { ChatTemplate } from "../tokens/chat-template.ts";
+import type { Tokenizer } from "../tokens/tokenizer.ts";
+import { answerChat, answerChatWithTokens } from "./chat-answer.ts";
+import { chatRequest, openAiError } from "./chat-wire.ts";
+import { chatMlFormat } from "./chatml-format.ts";
+import type { ConversationFormat } from "./conversation-format.ts";
+import { Exchanges } from "./exchange.ts";
+import { FaultPlan } from "./fault-plan.ts";
+import { addInfoRoutes, addModelRoutes } from "./info-routes.ts";
 import type { PracticeConfig } from "./practice-config.ts";
-import { type Played, PracticePlayer } from "./practice-player.ts";
+import { PracticePlayer } from "./practice-player.ts";
 import { FateDraw } from "./rollout-fate.ts";
 import type { Teacher } from "./teacher.ts";
+import type { TokenLogEntry } from "./token-log.ts";
+import { TokenPlayer } from "./token-player.ts";
+import { addTokenRoutes } from "./token-routes.ts";
+import { TokenSampler } from "./token-sampler.ts";
+import { WeightVersion } from "./weight-version.ts";
+import { type WireName, wireNames } from "./wire/token-wire.ts";
 
 const bodyLimitBytes = 64 * 1024 * 1024;
+
+/** What the server needs to speak in ids. A LoadedTokenizer is one. */
+export type PracticeModel = {
+  /** Of a family that writes conversations as `format` does. */
+  tokenizer: Tokenizer;
+  /** For chat requests that ask for ids. */
+  chatTemplate?: ChatTemplate | null;
+  /** Default: ChatML with Hermes' tool calls. */
+  format?: ConversationFormat;
+};
 
 export type PracticeServerOptions = {
   teacher: Teacher;
   config: PracticeConfig;
-  /** Gets one line for each chat request and its answer. Not closed by the server. */
+  /** Without one there is the chat API alone, and faults of ids and log-probabilities don't happen. */
+  model?: PracticeModel;
+  /** Which APIs of ids there are; default all. Clients find out what a server has by asking. */
+  shapes?: readonly WireName[];
+  /** Gets one line for each request and its answer. Not closed by the server. */
   log?: JsonlFile;
+  /** Is told of each sampled sequence before it is sent. */
+  onTokens?: (entry: TokenLogEntry) => void | Promise<void>;
   now?: () => number;
 };
 
-type Answer = { status: number; body: unknown; contentType?: string; retryAfterSeconds?: number };
-
 /** The app, not listening yet. Closing it breaks off answers that are being waited for. */
 export function createPracticeServer(options: PracticeServerOptions): FastifyInstance {
-  const { teacher, config, log, now = Date.now } = options;
-  const faults = new FaultPlan({ config, now });
-  const player = new PracticePlayer({
-    teacher,
-    fates: new FateDraw({ seed: config.seed, errorRate: config.error_rate }),
-  });
+  const { teacher, config, model, shapes = wireNames, log, onTokens, now = Date.now } = options;
   const closing = new AbortController();
   const app = Fastify({ bodyLimit: bodyLimitBytes, forceCloseConnections: true });
   app.addHook("preClose", async () => closing.abort());
@@ -51,35 +66,65 @@ export function createPracticeServer(options: PracticeServerOptions): FastifyIns
   );
 
   let answered = 0;
-  const createdSeconds = Math.floor(now() / 1000);
-  app.get("/health", () => ({ status: "ok" }));
-  app.get("/v1/models", () => ({
-    object: "list",
-    data: [{ id: config.model_name, object: "model", created: createdSeconds, owned_by: "lachesis" }],
-  }));
-  app.post("/v1/chat/completions", async ({ body }, reply) => {
-    const startedMs = now();
+  const nextId = () => {
     answered += 1;
-    const id = `chatcmpl-practice-${answered}`;
-    const fault = faults.next();
-    const request = chatRequest.safeParse(body);
-    const played = fault === null && request.success ? player.play(request.data) : null;
-    const answer = fault ? faultAnswer(faults, fault) : answerTo({ id, createdSeconds, request, played });
-    if (fault !== "rate-limited") await delay(faults.latencyMs(), undefined, { signal: closing.signal });
-    await log?.append({
-      time: new Date(startedMs).toISOString(),
+    return `practice-${answered}`;
+  };
+  const modelName = config.model_name;
+  const createdSeconds = Math.floor(now() / 1000);
+  const faults = new FaultPlan({ config, now });
+  const exchanges = new Exchanges({ faults, log, onTokens, closing: closing.signal, now });
+  const fates = new FateDraw({ seed: config.seed, errorRate: config.error_rate });
+  const player = new PracticePlayer({ teacher, fates });
+  const tokenPlayer = model && createTokenPlayer(model, player, config);
+  const chatTemplate = model?.chatTemplate ?? null;
+
+  addInfoRoutes(app, { modelName, createdSeconds, maxModelLength: config.max_model_len });
+  app.post("/v1/chat/completions", ({ body }, reply) => {
+    const id = `chatcmpl-${nextId()}`;
+    const time = new Date(now()).toISOString();
+    return exchanges.run({
       id,
-      task: played?.task ?? null,
-      errs: played?.errs ?? null,
-      fault,
-      duration_ms: now() - startedMs,
-      request: body,
-      status: answer.status,
-      response: answer.body,
+      body,
+      reply,
+      error: chatError,
+      answer: (fault) => {
+        const request = chatRequest.parse(body);
+        const asked = { id, createdSeconds, time, fault };
+        return tokenPlayer
+          ? answerChatWithTokens(request, { player: tokenPlayer, chatTemplate }, asked)
+          : answerChat(request, player, asked);
+      },
     });
-    return send(reply, answer);
   });
+  if (tokenPlayer) {
+    addModelRoutes(app, { player: tokenPlayer, modelName, chatTemplate });
+    addTokenRoutes(app, { player: tokenPlayer, exchanges, shapes, modelName, createdSeconds, nextId, now });
+  }
   return app;
+}
+
+function createTokenPlayer(
+  model: PracticeModel,
+  player: PracticePlayer,
+  config: PracticeConfig,
+): TokenPlayer {
+  const { tokenizer, format = chatMlFormat() } = model;
+  const sampler = new TokenSampler({
+    tokenizer,
+    endOfTurn: format.endOfTurn,
+    seed: config.seed,
+    driftRate: config.drift_rate,
+    contextLength: config.max_model_len,
+  });
+  return new TokenPlayer({
+    player,
+    sampler,
+    format,
+    weightVersion: new WeightVersion({ every: config.weight_version_every }),
+    seed: config.seed,
+    thinkingRate: config.thinking_rate,
+  });
 }
 
 export type RunningPracticeServer = AsyncDisposable & { readonly url: string; close(): Promise<void> };
@@ -92,17 +137,33 @@ export async function startPracticeServer({
   host = "127.0.0.1",
   port = 0,
   logPath,
+  tokenLogPath,
   ...options
 }: Omit<PracticeServerOptions, "log"> & {
   host?: string;
   port?: number;
   logPath?: string;
+  /** Gets one line for each sampled sequence (TokenLogEntry). */
+  tokenLogPath?: string;
 }): Promise<RunningPracticeServer> {
-  const log = logPath === undefined ? undefined : await JsonlFile.overwrite(logPath);
-  const app = createPracticeServer({ ...options, ...(log && { log }) });
+  await using files = new AsyncDisposableStack();
+  const open = async (path: string | undefined) =>
+    path === undefined ? undefined : files.use(await JsonlFile.overwrite(path));
+  const log = await open(logPath);
+  const tokenLog = await open(tokenLogPath);
+  const { onTokens } = options;
+  const app = createPracticeServer({
+    ...options,
+    ...(log && { log }),
+    onTokens: async (entry) => {
+      await onTokens?.(entry);
+      await tokenLog?.append(entry);
+    },
+  });
+  const opened = files.move();
   let closed: Promise<void> | undefined;
   const close = () => {
-    closed ??= app.close().then(() => log?.close());
+    closed ??= app.close().then(() => opened.disposeAsync());
     return closed;
   };
   try {
@@ -114,58 +175,13 @@ export async function startPracticeServer({
   }
 }
 
-type AnswerParts = {
-  id: string;
-  createdSeconds: number;
-  request: z.ZodSafeParseResult<PracticeRequest>;
-  played: Played | null;
-};
-
-function answerTo({ id, createdSeconds, request, played }: AnswerParts): Answer {
-  if (!request.success || !played) {
-    const problem = request.error ? describeProblem(request.error) : "unreadable";
-    return { status: 400, body: openAiError("invalid_request_error", problem) };
-  }
-  const { model, messages, tools } = request.data;
-  const prompt_tokens = estimateTokens({ messages, tools });
-  const completion_tokens = played.choices.reduce((sum, { message }) => sum + estimateTokens(message), 0);
-  const usage = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-  const body = {
-    id,
-    object: "chat.completion",
-    created: createdSeconds,
-    model,
-    choices: played.choices,
-    usage,
-  };
-  return { status: 200, body };
-}
-
-function faultAnswer(faults: FaultPlan, fault: Fault): Answer {
-  switch (fault) {
-    case "rate-limited":
-      return {
-        status: 429,
-        retryAfterSeconds: faults.retryAfterSeconds(),
-        body: openAiError("rate_limit_error", "Too many requests (--rate-limit)", "rate_limit_exceeded"),
-      };
-    case "failed":
-      return { status: 500, body: openAiError("server_error", "A failure on purpose (--fail-rate)") };
-    case "malformed":
-      return { status: 200, ...faults.malformedBody() };
-    default:
-      return fault satisfies never;
-  }
-}
-
-function send(reply: FastifyReply, { status, body, contentType, retryAfterSeconds }: Answer): FastifyReply {
-  if (retryAfterSeconds !== undefined) reply.header("retry-after", retryAfterSeconds);
-  if (contentType !== undefined) reply.type(contentType);
-  return reply.code(status).send(body);
+function chatError(status: number, message: string) {
+  if (status === 429) return openAiError("rate_limit_error", message, "rate_limit_exceeded");
+  return openAiError(status < 500 ? "invalid_request_error" : "server_error", message);
 }
 
 function answerError(error: FastifyError, _request: unknown, reply: FastifyReply): FastifyReply {
-  const status = error.statusCode ?? 500;
+  const status = error.statusCode ?? (error instanceof z.ZodError ? 400 : 500);
   const type = status < 500 ? "invalid_request_error" : "server_error";
   return reply.code(status).send(openAiError(type, error.message));
 }

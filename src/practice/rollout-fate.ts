@@ -1,7 +1,7 @@
 /**
  * Which rollouts go wrong. Plain chat names no rollout, so a rollout's fate is drawn at its first turn and
  * travels in the ids of the tool calls that are issued from then on: eight hex digits, a seed whose lowest
- * bit says whether the rollout errs. Later turns read it back from the conversation.
+ * bit says whether the rollout errs. Later turns read it back from the conversation (rollout-memory.ts).
  *
  * The draw is a function of the server's seed, the task and how many rollouts of that task began before. It
  * is spread evenly rather than independent: over tasks by the golden ratio, over the samples of one task by
@@ -31,6 +31,21 @@ export class FateDraw {
   draw(task: number): RolloutFate {
     const sample = this.#rolloutsOfTask.get(task) ?? 0;
     this.#rolloutsOfTask.set(task, sample + 1);
+    return this.#fateOf(task, sample);
+  }
+
+  /** Sampling at temperature 0 plays a task always in the same way. */
+  greedy(task: number): RolloutFate {
+    return this.#fateOf(task, 0);
+  }
+
+  /** The `index`th of the rollouts that a request's own seed asks for: the same whenever it is asked. */
+  seeded(task: number, requestSeed: number, index: number): RolloutFate {
+    const mixed = Math.imul(requestSeed, 0x27d4eb2f) ^ Math.imul(index + 1, 0x165667b1);
+    return this.#fateOf(task, Math.floor(seededRandom(mixed)() * 2 ** 31));
+  }
+
+  #fateOf(task: number, sample: number): RolloutFate {
     const place = (this.#offset + task * goldenRatio + reversedBits(sample)) % 1;
     const errs = place < this.#errorRate;
     const mixed =
