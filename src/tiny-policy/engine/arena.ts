@@ -40,7 +40,7 @@ export class Arena {
 
   static create(): Arena {
     const module = new WebAssembly.Module(Buffer.from(gemmBinary, "base64"));
-    const { memory, gemm } = new WebAssembly.Instance(module, {}).exports;
+    const { memory, gemm } = new WebAssembly.Instance(module).exports;
     if (!(memory instanceof WebAssembly.Memory) || typeof gemm !== "function") {
       throw new TypeError("Expected the matrix kernel to export memory and gemm.");
     }
