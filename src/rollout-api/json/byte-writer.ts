@@ -6,7 +6,7 @@ const SPACE = 0x20;
 
 export class ByteWriter {
   /** Written up to `length`; replaced when it grows, so never keep it across a `reserve`. */
-  buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   length = 0;
 
   /** Makes room for `bytes` more and returns the buffer that has it. */
@@ -52,6 +52,12 @@ export class ByteWriter {
 
   text(value: string): void {
     this.length += this.reserve(value.length * 3).write(value, this.length, "utf8");
+  }
+
+  /** Forgets what was written, and writes there from now on: as long as it has room. */
+  use(buffer: Buffer): void {
+    this.length = 0;
+    this.buffer = buffer;
   }
 
   /** Forgets what was written; a buffer grown beyond `keepBytes` is given back. */

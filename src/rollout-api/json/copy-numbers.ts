@@ -1,4 +1,5 @@
 /** Copies numbers and lists of numbers, spelled as number-text.ts has it. See json-cursor.ts for the rules. */
+import type { GroupKernel } from "../kernel/group-kernel.ts";
 import {
   CLOSE_LIST,
   COMMA,
@@ -36,6 +37,7 @@ const MOST_DIGITS_KEPT = 17;
 export function copyIntegers(cursor: JsonCursor): number {
   if (!cursor.copyByte(OPEN_LIST)) return FAILED;
   if (cursor.copyByte(CLOSE_LIST)) return 0;
+  if (cursor.kernel !== undefined) return copyWithKernel(cursor, cursor.kernel, "integers");
   const { input, out } = cursor;
   cursor.peek();
   let { at } = cursor;
@@ -77,6 +79,7 @@ export function copyIntegers(cursor: JsonCursor): number {
 export function copyFloats(cursor: JsonCursor): number {
   if (!cursor.copyByte(OPEN_LIST)) return FAILED;
   if (cursor.copyByte(CLOSE_LIST)) return 0;
+  if (cursor.kernel !== undefined) return copyWithKernel(cursor, cursor.kernel, "floats");
   const { input, out } = cursor;
   cursor.peek();
   let { at } = cursor;
@@ -133,6 +136,34 @@ export function copyFloats(cursor: JsonCursor): number {
   }
 }
 
+/** The numbers of a list whose bracket is open; what the kernel leaves is copied one by one. */
+function copyWithKernel(cursor: JsonCursor, kernel: GroupKernel, kind: "integers" | "floats"): number {
+  const { out } = cursor;
+  for (let count = 1; ; count++) {
+    cursor.peek();
+    const copied = kernel.copyNumbers(kind, cursor.at, out.length);
+    cursor.at = copied.at;
+    out.length = copied.out;
+    count += copied.commas;
+    if (copied.sawNegative) cursor.sawNegative = true;
+    if (!copied.isComplete && !(kind === "integers" ? copyInteger(cursor) : copyNumber(cursor, true)))
+      return FAILED;
+    if (cursor.copyByte(CLOSE_LIST)) return count;
+    if (!cursor.copyByte(COMMA)) return FAILED;
+    if (cursor.kernel === undefined) return copyRest(cursor, kind, count);
+  }
+}
+
+/** The same, where the kernel has no room any more. */
+function copyRest(cursor: JsonCursor, kind: "integers" | "floats", countSoFar: number): number {
+  for (let count = countSoFar + 1; ; count++) {
+    cursor.peek();
+    if (!(kind === "integers" ? copyInteger(cursor) : copyNumber(cursor, true))) return FAILED;
+    if (cursor.copyByte(CLOSE_LIST)) return count;
+    if (!cursor.copyByte(COMMA)) return FAILED;
+  }
+}
+
 /** One integer, or float without a fraction, which starts right here. */
 function copyInteger(cursor: JsonCursor): boolean {
   const { input, out, at: start } = cursor;
@@ -142,6 +173,7 @@ function copyInteger(cursor: JsonCursor): boolean {
   const isZero = input[wholeStart] === ZERO;
   if (wholeDigits === 0 || (isZero && wholeDigits > 1)) return false;
   out.copy(input, isZero ? wholeStart : start, at);
+  if (wholeStart > start && !isZero) cursor.sawNegative = true;
   if (input[at] === DOT) {
     const fractionStart = ++at;
     while (input[at] === ZERO) at++;

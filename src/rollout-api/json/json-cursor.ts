@@ -6,6 +6,7 @@
  * FAILED): nothing is decided then, and the text is parsed carefully instead (parse-json.ts). They must never
  * accept what the careful way rejects, or write it differently; a property test holds the two together.
  */
+import { GroupKernel } from "../kernel/group-kernel.ts";
 import { ByteWriter } from "./byte-writer.ts";
 
 export const QUOTE = 0x22;
@@ -28,11 +29,31 @@ export class JsonCursor {
   /** Set when copyIntegers meets a number below zero; whoever wants to know clears it before. */
   sawNegative = false;
   readonly out = new ByteWriter();
+  readonly #kernel: GroupKernel | undefined;
+  /** The kernel's memory for what is written. */
+  #output: Buffer | undefined;
+
+  /** `kernel`: the compiled loops; null = do without. */
+  constructor(kernel: GroupKernel | null = new GroupKernel()) {
+    this.#kernel = kernel ?? undefined;
+  }
 
   begin(input: Buffer): void {
-    this.input = input;
+    const loaded = this.#kernel?.load(input);
+    this.#output = loaded?.output;
+    this.input = loaded?.input ?? input;
     this.at = 0;
-    this.out.clear(SCRATCH_KEPT_BYTES);
+    if (loaded === undefined) this.out.clear(SCRATCH_KEPT_BYTES);
+    else this.out.use(loaded.output);
+  }
+
+  /** The compiled loops, if they can be used from here on. */
+  get kernel(): GroupKernel | undefined {
+    const { buffer, length } = this.out;
+    const isInKernel = buffer === this.#output;
+    // A number may take twice its place; all of them never more than this.
+    const hasRoom = buffer.length - length >= 2 * (this.input.length - this.at);
+    return isInKernel && hasRoom ? this.#kernel : undefined;
   }
 
   /** The next byte that is not white space; it stays next. */

@@ -3,8 +3,8 @@
  * costs a tenth. Bodies of gone groups are listed as garbage and deleted later, but for each run's latest
  * example. Its own transactions aside, it writes within those of the store file.
  */
-import { crc32 } from "node:zlib";
 import { LachesisError } from "../../contracts/errors.ts";
+import { GroupKernel } from "../kernel/group-kernel.ts";
 import { type BodySegments, type Place, SEGMENT_BYTES } from "./body-segments.ts";
 import { GarbageList } from "./garbage-list.ts";
 import { bytesIn, numberIn, type Row } from "./rows.ts";
@@ -33,6 +33,7 @@ export class StoredBodies {
   readonly #segments: BodySegments;
   readonly #isSynced: boolean;
   readonly #garbage = new GarbageList();
+  readonly #kernel = new GroupKernel();
   #syncedThrough = 0;
   /** Places that the transaction under way gives up. */
   #released: Place[] = [];
@@ -79,7 +80,7 @@ export class StoredBodies {
       const place = places[index];
       return place === undefined
         ? []
-        : [{ id, ...place, checksum: crc32(body), synced: this.#isSynced ? 1 : 0 }];
+        : [{ id, ...place, checksum: this.#kernel.checksum(body), synced: this.#isSynced ? 1 : 0 }];
     });
   }
 
@@ -154,7 +155,7 @@ export class StoredBodies {
   #readPlaced(placed: readonly PlacedBody[]): (Uint8Array<ArrayBuffer> | undefined)[] {
     const bodies = this.#segments.read(placed);
     return bodies.map((body, index) =>
-      body !== undefined && crc32(body) === placed[index]?.checksum ? body : undefined,
+      body !== undefined && this.#kernel.checksum(body) === placed[index]?.checksum ? body : undefined,
     );
   }
 

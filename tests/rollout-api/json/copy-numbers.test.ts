@@ -6,9 +6,17 @@ import { FAILED, JsonCursor } from "../../../src/rollout-api/json/json-cursor.ts
 import { floatText, integerText } from "../../../src/rollout-api/json/number-text.ts";
 import { integerLexeme, listOf, numberLexeme } from "../../support/json-text.ts";
 
-const cursor = new JsonCursor();
+const withKernel = new JsonCursor();
+const without = new JsonCursor(null);
 
+/** What comes out, which must be the same with the compiled loops and without. */
 function copied(text: string, copy: (cursor: JsonCursor) => number) {
+  const result = copiedBy(withKernel, text, copy);
+  expect(result).toEqual(copiedBy(without, text, copy));
+  return result;
+}
+
+function copiedBy(cursor: JsonCursor, text: string, copy: (cursor: JsonCursor) => number) {
   cursor.begin(Buffer.from(text));
   cursor.sawNegative = false;
   const count = copy(cursor);
@@ -51,6 +59,43 @@ test("integers come out digit by digit, and whether one is negative is told", ()
     }),
     { numRuns: 1000 },
   );
+});
+
+test("a negative number that was written as a float is told of, too", () => {
+  expect(copied("[1,-8.0]", copyIntegers)?.sawNegative).toBe(true);
+  expect(copied("[1,-0.0]", copyIntegers)?.sawNegative).toBe(false);
+});
+
+test("long lists are read like short ones, whatever stands between the usual numbers", () => {
+  const long = (lexeme: fc.Arbitrary<string>) => fc.array(lexeme, { minLength: 50, maxLength: 300 });
+  const usual = fc.oneof(fc.double({ min: -3, max: 0 }).map(String), fc.constantFrom("1", "1.0", "-0.5"));
+  fc.assert(
+    fc.property(
+      long(fc.oneof({ weight: 9, arbitrary: usual }, numberLexeme)),
+      fc.constantFrom(",", ", ", ",\n  "),
+      (items, comma) => {
+        const result = copied(`[${items.join(comma)}]`, copyFloats);
+        if (result === undefined) expect(items.some((item) => !Number.isFinite(Number(item)))).toBe(true);
+        else expect(result.text).toBe(`[${items.map(floatText).join(",")}]`);
+      },
+    ),
+  );
+  fc.assert(
+    fc.property(
+      long(fc.oneof({ weight: 9, arbitrary: fc.nat(200_000).map(String) }, integerLexeme)),
+      fc.constantFrom(",", ", ", ",\n  "),
+      (items, comma) => {
+        const result = copied(`[${items.join(comma)}]`, copyIntegers);
+        expect(result?.text).toBe(`[${items.map(integerText).join(",")}]`);
+        expect(result?.count).toBe(items.length);
+      },
+    ),
+  );
+});
+
+test("numbers that come out longer than there is room for are read to the end", () => {
+  const items = Array.from({ length: 20_000 }, () => "1e15");
+  expect(copied(`[${items.join(",")}]`, copyFloats)?.text).toBe(`[${items.map(floatText).join(",")}]`);
 });
 
 test.each([

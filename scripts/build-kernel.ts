@@ -1,0 +1,39 @@
+/**
+ * Compiles src/rollout-api/kernel/kernel.as to WebAssembly and writes it into kernel-code.ts beside it, which is
+ * checked in: nobody but who changes the kernel needs the compiler. A test compiles it again and compares.
+ *
+ * Run: npm run build:kernel
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import asc from "assemblyscript/asc";
+
+const directory = join(import.meta.dirname, "../src/rollout-api/kernel");
+const OPTIONS = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory"];
+const LINE = 100;
+
+/** The module's text: kernel-code.ts as it should be. */
+export async function compileKernel(): Promise<string> {
+  const source = await readFile(join(directory, "kernel.as"), "utf8");
+  let wasm: Uint8Array | undefined;
+  const { error, stderr } = await asc.main(["kernel.ts", "--outFile", "kernel.wasm", ...OPTIONS], {
+    readFile: (name: string) => (name === "kernel.ts" ? source : null),
+    writeFile: (name: string, contents: string | Uint8Array) => {
+      if (name === "kernel.wasm" && typeof contents !== "string") wasm = contents;
+    },
+    listFiles: () => [],
+  });
+  if (error !== null || wasm === undefined)
+    throw new Error(`kernel.as does not compile:\n${stderr.toString()}`);
+  const text = Buffer.from(wasm).toString("base64");
+  const lines = text.match(new RegExp(`.{1,${LINE}}`, "g")) ?? [];
+  return [
+    "/** Compiled from kernel.as by `npm run build:kernel`: change that, not this. */",
+    "export const kernelCode = [",
+    ...lines.map((line) => `  "${line}",`),
+    '].join("");',
+    "",
+  ].join("\n");
+}
+
+if (import.meta.main) await writeFile(join(directory, "kernel-code.ts"), await compileKernel());
