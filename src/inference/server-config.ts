@@ -20,11 +20,19 @@ export const serverConfig = z.strictObject({
   server_type: z
     .enum(serverTypes)
     .default("openai")
-    .describe("Wire protocol of the server; `openai` is any OpenAI-compatible chat API."),
+    .describe(
+      "Wire protocol of the server; `openai` is any OpenAI-compatible chat API, the others give exact tokens.",
+    ),
   tokenizer_name: z
     .string()
     .default("none")
     .describe('Tokenizer of the model; "none" takes the one named like the model.'),
+  logprob_kind: z
+    .enum(["auto", "raw", "processed"])
+    .default("auto")
+    .describe(
+      "What the log-probabilities are of: the raw logits, or the distribution sampled from; `auto`: as the stock server.",
+    ),
   api_key: z.string().default("").describe("Bearer token; empty sends no Authorization header."),
   base_url: z
     .union([
@@ -32,7 +40,9 @@ export const serverConfig = z.strictObject({
       z.url({ protocol: /^https?$/, error: "expected a URL that starts with http:// or https://" }),
     ])
     .default("")
-    .describe("Root of the API, e.g. http://127.0.0.1:9001/v1; empty means https://api.openai.com/v1."),
+    .describe(
+      "Root of the API, e.g. http://127.0.0.1:9001/v1; empty means https://api.openai.com/v1, with `openai` only.",
+    ),
   n_kwarg_is_ignored: z
     .boolean()
     .default(false)
@@ -40,7 +50,13 @@ export const serverConfig = z.strictObject({
   health_check: z
     .boolean()
     .default(true)
-    .describe("Set the server aside after repeated failures until GET {base_url}/models answers again."),
+    .describe(
+      "Set the server aside after repeated failures until it answers a probe (GET /models or /health) again.",
+    ),
 });
 
 export type ServerConfig = z.output<typeof serverConfig>;
+
+/** The name of the tokenizer that the server's ids are of. */
+export const resolveTokenizerName = ({ tokenizer_name, model_name }: ServerConfig): string =>
+  tokenizer_name === "none" ? model_name : tokenizer_name;

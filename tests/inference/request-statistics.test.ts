@@ -38,6 +38,7 @@ test("the config has Atropos' defaults and refuses what it does not know", () =>
     rolling_buffer_length: 1000,
     server_type: "openai",
     tokenizer_name: "none",
+    logprob_kind: "auto",
     api_key: "",
     base_url: "",
     n_kwarg_is_ignored: false,

@@ -431,9 +431,9 @@ test("closing breaks off requests in flight and turns away those that wait", asy
 test.each([
   ["no server", [], /at least one/],
   [
-    "a protocol to come",
+    "a server of tokens",
     [{ server_type: "sglang", base_url: "http://127.0.0.1:1/v1" }],
-    /"sglang" is not served yet/,
+    /"sglang" speaks token ids, not chat/,
   ],
 ])("%s is a clear error", (_name, servers, message) => {
   expect(

@@ -1,10 +1,10 @@
-/** A real HTTP server on loopback whose chat endpoint does, call by call, what a test says. */
+/** A real HTTP server on loopback that does, POST by POST, what a test says: a chat server, or any other. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 export type ChatCall = {
-  /** 0 for the first chat request this server got. */
+  /** 0 for the first POST this server got. */
   index: number;
   body: Record<string, unknown>;
   headers: IncomingMessage["headers"];
@@ -42,20 +42,27 @@ export const sendError = (response: ServerResponse, status: number, message: str
 
 export class ScriptedChatServer implements AsyncDisposable {
   readonly calls: ChatCall[] = [];
-  /** Requests other than chat, as "METHOD /path". */
+  /** Requests other than POST, as "METHOD /path". */
   readonly others: string[] = [];
+  /** What a GET of these paths answers; of all others an empty list. */
+  pages: Record<string, unknown> = {};
   modelsStatus = 200;
   inFlight = 0;
   peakInFlight = 0;
   connections = 0;
+  openConnections = 0;
   script: ChatScript;
   readonly #server: Server;
 
   private constructor(script: ChatScript) {
     this.script = script;
     this.#server = createServer((request, response) => void this.#serve(request, response));
-    this.#server.on("connection", () => {
+    this.#server.on("connection", (socket) => {
       this.connections += 1;
+      this.openConnections += 1;
+      socket.once("close", () => {
+        this.openConnections -= 1;
+      });
     });
   }
 
@@ -84,7 +91,7 @@ export class ScriptedChatServer implements AsyncDisposable {
     const { method, url: path = "", headers } = request;
     if (method !== "POST") {
       this.others.push(`${method} ${path}`);
-      sendJson(response, this.modelsStatus, { object: "list", data: [] });
+      sendJson(response, this.modelsStatus, this.pages[path] ?? { object: "list", data: [] });
       return;
     }
     this.inFlight += 1;

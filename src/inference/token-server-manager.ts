@@ -1,0 +1,83 @@
+/**
+ * One TokenServer over one or more servers that speak token ids: shared out as chat calls are
+ * (`server-pool.ts`), and a session's calls go to one server while that is healthy. Whatever server answers,
+ * it is sent the same ids.
+ */
+import type { CallOptions } from "../contracts/chat.ts";
+import { LachesisError } from "../contracts/errors.ts";
+import type { GenerateRequest, Generation, TokenServer } from "../contracts/token-server.ts";
+import { createTokenServer } from "./create-inference-server.ts";
+import type { TokenInferenceServer } from "./inference-server.ts";
+import { resolveTokenizerName } from "./server-config.ts";
+import { ServerPool, type ServerPoolOptions } from "./server-pool.ts";
+import { tokenPart } from "./split-request.ts";
+
+export class TokenServerManager implements TokenServer, AsyncDisposable {
+  /** The tokenizer that all its servers' ids are of. */
+  readonly tokenizerName: string;
+  readonly #pool: ServerPool<TokenInferenceServer>;
+
+  /** Throws CONFIG_INVALID when there is no server, one that answers chat only, or two of different tokenizers. */
+  constructor(options: ServerPoolOptions) {
+    const [name = "", ...others] = new Set(options.servers.map(resolveTokenizerName));
+    if (others.length > 0) {
+      const message = `Servers that share rollouts have one tokenizer; got ${[name, ...others].join(", ")}.`;
+      throw new LachesisError("CONFIG_INVALID", message, { hint: "Set tokenizer_name, to one for all." });
+    }
+    this.tokenizerName = name;
+    this.#pool = new ServerPool(options, createTokenServer);
+  }
+
+  async generate(request: GenerateRequest, { signal, split }: CallOptions): Promise<Generation[]> {
+    const { sampling, sessionId: session } = request;
+    const answers = await this.#pool.sample(
+      {
+        count: sampling.n,
+        session,
+        send: (server, part, options) => server.generate(tokenPart(request, part), options),
+        countOf: (generations: Generation[]) => generations.length,
+        isOneByOne: (server) => !server.samplesTogether(sampling),
+      },
+      { signal, split },
+    );
+    return answers.flat();
+  }
+
+  /** Each server's own word for its present weights, by base URL; null where it has none. */
+  async weightVersions({
+    signal,
+  }: {
+    signal: AbortSignal;
+  }): Promise<{ baseUrl: string; version: string | null }[]> {
+    return await Promise.all(
+      this.#pool.servers.map(async (server) => ({
+        baseUrl: server.baseUrl,
+        version: await server.weightVersion({ signal }),
+      })),
+    );
+  }
+
+  /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
+  setWeight(weight: number): void {
+    this.#pool.setWeight(weight);
+  }
+
+  /** Atropos' names: `server/server_<i>_request_time_avg` and so on, times in seconds. */
+  metrics(): Record<string, number> {
+    return this.#pool.metrics();
+  }
+
+  /** Asks every server once whether it is up: what is wrong with those that are not, by base URL. */
+  check(options: { signal: AbortSignal }): Promise<{ baseUrl: string; error: LachesisError | null }[]> {
+    return this.#pool.check(options);
+  }
+
+  /** Breaks off what is in flight, turns away who waits, stops the probing and closes the connections. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
