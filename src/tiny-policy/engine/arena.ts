@@ -22,29 +22,43 @@ export type Matrix = {
   readonly stride: number;
 };
 
-type Kernel = {
-  memory: WebAssembly.Memory;
-  gemm(...args: number[]): void;
-};
+/** Addresses in bytes, distances in floats: see gemm.wat. */
+type Gemm = (
+  a: number,
+  aRow: number,
+  aColumn: number,
+  b: number,
+  bRow: number,
+  c: number,
+  cRow: number,
+  rows: number,
+  columns: number,
+  depth: number,
+  accumulate: number,
+) => void;
+
+const isGemm = (value: unknown): value is Gemm => typeof value === "function";
 
 export class Arena {
-  readonly #kernel: Kernel;
+  readonly #memory: WebAssembly.Memory;
+  readonly #gemm: Gemm;
   #floats: Float32Array;
   #used = BASE_BYTES;
   #kept = BASE_BYTES;
 
-  private constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#floats = new Float32Array(kernel.memory.buffer);
+  private constructor(memory: WebAssembly.Memory, gemm: Gemm) {
+    this.#memory = memory;
+    this.#gemm = gemm;
+    this.#floats = new Float32Array(memory.buffer);
   }
 
   static create(): Arena {
     const module = new WebAssembly.Module(Buffer.from(gemmBinary, "base64"));
     const { memory, gemm } = new WebAssembly.Instance(module).exports;
-    if (!(memory instanceof WebAssembly.Memory) || typeof gemm !== "function") {
+    if (!(memory instanceof WebAssembly.Memory) || !isGemm(gemm)) {
       throw new TypeError("Expected the matrix kernel to export memory and gemm.");
     }
-    return new Arena({ memory, gemm: (...args) => gemm(...args) });
+    return new Arena(memory, gemm);
   }
 
   /**
@@ -61,10 +75,10 @@ export class Arena {
     const address = this.#used;
     this.#used += rows * stride * 4;
     // The kernel reads and writes whole vectors.
-    const missing = this.#used + 64 - this.#kernel.memory.buffer.byteLength;
+    const missing = this.#used + 64 - this.#memory.buffer.byteLength;
     if (missing > 0) {
-      this.#kernel.memory.grow(Math.ceil((missing + this.#used / 2) / PAGE_BYTES));
-      this.#floats = new Float32Array(this.#kernel.memory.buffer);
+      this.#memory.grow(Math.ceil((missing + this.#used / 2) / PAGE_BYTES));
+      this.#floats = new Float32Array(this.#memory.buffer);
     }
     return { address, rows, columns, stride };
   }
@@ -106,12 +120,20 @@ export class Arena {
     accumulate: boolean,
   ): void {
     const columns = Math.ceil(right.columns / 4) * 4;
-    for (let from = 0; from < right.rows; from += DEPTH) {
-      this.#kernel.gemm(
-        ...[left.address + from * as.column * 4, as.row, as.column],
-        ...[right.address + from * right.stride * 4, right.stride],
-        ...[target.address, target.stride],
-        ...[as.rows, columns, Math.min(DEPTH, right.rows - from), accumulate || from > 0 ? 1 : 0],
+    const depth = right.rows;
+    for (let from = 0; from < depth; from += DEPTH) {
+      this.#gemm(
+        left.address + from * as.column * 4,
+        as.row,
+        as.column,
+        right.address + from * right.stride * 4,
+        right.stride,
+        target.address,
+        target.stride,
+        as.rows,
+        columns,
+        Math.min(DEPTH, depth - from),
+        accumulate || from > 0 ? 1 : 0,
       );
     }
   }
