@@ -84,9 +84,8 @@ class PromptReader {
 
   #add(role: string, body: string): void {
     if (role === "assistant") this.#addAssistant(body);
-    else if (role === "system" || role === "developer") {
-      this.#messages.push({ role: "system", content: this.#takeTools(body) });
-    } else this.#addUser(body);
+    else if (role === "system" || role === "developer") this.#addSystem(body);
+    else this.#addUser(body);
   }
 
   #addUser(body: string): void {
@@ -106,13 +105,13 @@ class PromptReader {
     this.#messages.push({ ...message, ...(calls.length > 0 && { tool_calls: calls }) });
   }
 
-  /** The system prompt without its list of tools. */
-  #takeTools(body: string): string {
+  /** Where tools are listed and nothing else is said, no one wrote a system prompt. */
+  #addSystem(body: string): void {
     const [, list] = /<tools>\s*(\{[\s\S]*\})\s*<\/tools>/.exec(body) ?? [];
-    if (list === undefined) return body;
-    this.#tools = readTools(list);
-    const heading = body.indexOf("# Tools\n");
-    return heading < 0 ? body : body.slice(0, heading).trimEnd();
+    if (list !== undefined) this.#tools = readTools(list);
+    const heading = list === undefined ? -1 : body.indexOf("# Tools\n");
+    const content = heading < 0 ? body : body.slice(0, heading).trimEnd();
+    if (content !== "" || heading < 0) this.#messages.push({ role: "system", content });
   }
 }
 
