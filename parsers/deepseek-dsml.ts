@@ -145,5 +145,11 @@ function parserOf(
   });
 }
 
-export const deepseekV32 = parserOf("deepseek_v32", "deepseekv32", "DeepSeek V3.2", "function_calls", false);
-export const deepseekV4 = parserOf("deepseek_v4", "deepseekv4", "DeepSeek V4", "tool_calls", true);
+export const deepseekV32Parser = parserOf(
+  "deepseek_v32",
+  "deepseekv32",
+  "DeepSeek V3.2",
+  "function_calls",
+  false,
+);
+export const deepseekV4Parser = parserOf("deepseek_v4", "deepseekv4", "DeepSeek V4", "tool_calls", true);

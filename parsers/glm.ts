@@ -78,7 +78,7 @@ const limits = [
   "A value can hold neither </arg_value> nor </tool_call>.",
 ];
 
-export const glm45 = defineEngineParser({
+export const glm45Parser = defineEngineParser({
   name: "glm45",
   aliases: ["glm47", "glm"],
   models: "GLM-4.5, GLM-4.6, GLM-4.7",
@@ -88,7 +88,7 @@ export const glm45 = defineEngineParser({
 });
 
 /** Ling 3's template has thinking off unless it is asked for, so that the parser leaves its tags alone. */
-export const ling3 = defineEngineParser({
+export const ling3Parser = defineEngineParser({
   name: "ling3",
   models: "Ling 3",
   limits,

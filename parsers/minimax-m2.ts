@@ -93,7 +93,7 @@ function format({ content, toolCalls }: FormattableCompletion): string {
   return afterContent(content, `<minimax:tool_call>\n${calls.join("")}</minimax:tool_call>`);
 }
 
-export const minimaxM2 = defineEngineParser({
+export const minimaxM2Parser = defineEngineParser({
   name: "minimax_m2",
   aliases: ["minimax-m2"],
   models: "MiniMax M2, M2.1, M2.5",

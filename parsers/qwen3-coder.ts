@@ -113,7 +113,10 @@ function parserOf(
   });
 }
 
-export const qwen3Coder = parserOf("qwen3_coder", ["qwen3_xml"], "Qwen3-Coder, Qwen3.5");
-export const mimo = parserOf("mimo", [], "MiMo");
-export const nemotronV3 = parserOf("nemotron_v3", ["nemotron", "nemotron_3"], "Nemotron 3");
-export const seedOss = parserOf("seed_oss", [], "Seed-OSS", { call: "seed:tool_call", think: "seed:think" });
+export const qwen3CoderParser = parserOf("qwen3_coder", ["qwen3_xml"], "Qwen3-Coder, Qwen3.5");
+export const mimoParser = parserOf("mimo", [], "MiMo");
+export const nemotronV3Parser = parserOf("nemotron_v3", ["nemotron", "nemotron_3"], "Nemotron 3");
+export const seedOssParser = parserOf("seed_oss", [], "Seed-OSS", {
+  call: "seed:tool_call",
+  think: "seed:think",
+});

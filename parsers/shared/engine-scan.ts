@@ -114,6 +114,8 @@ class EngineRun {
   readonly #text: string;
   readonly #scan: EngineScan;
   #since = 0;
+  /** Whether the last call began with a tag around it alone. */
+  #wrapped = false;
 
   constructor(text: string, scan: EngineScan) {
     this.#text = text;
@@ -129,13 +131,17 @@ class EngineRun {
     this.#leave(start);
     const { calls, tags } = this.#scan;
     const blankBefore = isBlank(this.#text.slice(this.#since, start));
-    if (transition.opens) calls.push(openedAt(start));
+    if (transition.opens) {
+      calls.push(openedAt(start));
+      this.#wrapped = transition.to === "preamble";
+    }
     const call = calls.at(-1);
     if (call !== undefined) {
       // Words between a call's tags are no part of the call.
       if (this.state === "preamble" && transition.to === "name" && !blankBefore) call.start = start;
       if (transition.closes) call.closed = true;
-      if (transition.closes || (this.state === "between" && !transition.opens && blankBefore)) call.end = end;
+      const closesWrapper = this.#wrapped && this.state === "between" && blankBefore;
+      if (transition.closes || (closesWrapper && !transition.opens)) call.end = end;
     }
     if (!transition.keepsTag) tags.push([start, end]);
     this.state = transition.to;
