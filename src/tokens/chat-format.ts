@@ -37,6 +37,13 @@ export class ChatFormat {
     this.turns = new TurnRenderer(this.prompts, this.control);
   }
 
+  /** Ids of a text that no template wrote: with the BOS that the tokenizer puts before a text, exactly once. */
+  withBos(ids: readonly number[]): number[] {
+    const { bosId } = this.tokenizer;
+    const [first] = this.tokenizer.encode("", { addSpecialTokens: true });
+    return bosId === null || first !== bosId || ids[0] === bosId ? [...ids] : [bosId, ...ids];
+  }
+
   /**
    * The default for conversations whose answers hold such things: "keep" for a template that rewrites history
    * whenever a tool's result comes, since then each turn would be a segment of its own and a rollout's cost grow

@@ -49,6 +49,8 @@ export type TurnNode = {
   readonly text: string;
   /** The text of the token that ended the turn; "" when it was cut or stopped otherwise. */
   readonly end: string;
+  /** Which call of the rollout it answered: samples of one call share it. */
+  readonly call: number;
   /** What this and the segment's earlier answers hold. */
   readonly traits: AnswerTraits;
   /** Turns committed before it. */
@@ -109,7 +111,8 @@ export class SegmentStore {
   ): PromptNode | null {
     const isSame = (prompt: PromptNode, at: number) =>
       prompt.settings === settings &&
-      prompt.messages?.length === conversation.length - at &&
+      prompt.messages !== null &&
+      prompt.messages.length === conversation.length - at &&
       hasMessagesAt(conversation, prompt.messages, at);
     return (
       this.roots.findLast((prompt) => isSame(prompt, 0)) ??
@@ -123,6 +126,11 @@ export class SegmentStore {
     const path: TurnNode[] = [];
     for (let at: TurnNode | null = turn; at !== null; at = at.prompt.after) path.push(at);
     return path.reverse();
+  }
+
+  /** The conversation up to and with the turn's answer, as the segment holds it. */
+  messagesTo(turn: TurnNode): ChatMessage[] {
+    return this.pathTo(turn).flatMap(({ prompt, message }) => [...(prompt.messages ?? []), message]);
   }
 
   /** Ids of the whole prompt: the segment's so far, verbatim, and its own. */

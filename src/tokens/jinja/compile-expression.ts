@@ -202,7 +202,8 @@ function compileUnary(node: Node): Evaluate {
 }
 
 function compileBinary(node: Node): Evaluate {
-  const left = compileExpression(child(node, "left"));
+  const leftNode = child(node, "left");
+  const left = compileExpression(leftNode);
   const right = compileExpression(child(node, "right"));
   const name = operatorOf(node);
   if (name === "and") {
@@ -217,9 +218,21 @@ function compileBinary(node: Node): Evaluate {
       return isTruthy(value) ? value : right(scope);
     };
   }
+  if (isOrdering(name) && leftNode.type === "BinaryExpression" && isOrdering(operatorOf(leftNode))) {
+    return compileChain(leftNode, compileExpression(child(leftNode, "right")), name, right);
+  }
   const operator = binaryOperators.get(name);
   if (operator === undefined) throw new TemplateError("syntax", `Unknown operator ${name}.`);
   return (scope) => operator(left(scope), right(scope));
+}
+
+const isOrdering = (operator: string) => /^[<>]=?$/.test(operator);
+
+/** `a < b < c` is `a < b and b < c`; the parser knows no chains and reads `(a < b) < c`. */
+function compileChain(first: Node, middle: Evaluate, operator: string, last: Evaluate): Evaluate {
+  const before = compileExpression(first);
+  const compare = binaryOperators.get(operator);
+  return (scope) => before(scope) === true && compare?.(middle(scope), last(scope));
 }
 
 function compileChoice(condition: Node, whenTrue: Node, whenFalse: Node | null): Evaluate {

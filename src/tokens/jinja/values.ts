@@ -150,13 +150,15 @@ export function compare(left: JinjaValue, right: JinjaValue): number {
 export function compareText(left: string, right: string): number {
   for (let index = 0; index < Math.min(left.length, right.length); index += 1) {
     const [a, b] = [left.charCodeAt(index), right.charCodeAt(index)];
-    if (a !== b)
-      return (
-        (a >= 0xd800 ? a + 0x2000 * Number(a < 0xe000) : a) -
-        (b >= 0xd800 ? b + 0x2000 * Number(b < 0xe000) : b)
-      );
+    if (a !== b) return unitRank(a) - unitRank(b);
   }
   return left.length - right.length;
+}
+
+/** Halves of pairs stand for code points above all others. */
+function unitRank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 export function sequenceItems(value: JinjaValue): readonly JinjaValue[] | null {
