@@ -103,6 +103,7 @@ export const errorCodes = {
   TRANSFER_FAILED:
     "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
+  WEIGHTS_INVALID: "Use a .safetensors file that `environment train` or `npm run make-weights` wrote.",
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;
