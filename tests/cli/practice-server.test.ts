@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { processIo } from "../../src/cli/cli-io.ts";
 import { practiceServerCommand } from "../../src/cli/practice-server.ts";
 import { OpenAiServer } from "../../src/inference/openai-server.ts";
@@ -42,9 +43,40 @@ describe("environment practice-server", () => {
     });
   });
 
+  test("speaks in ids with the tokenizer that ships, and logs each of them", async () => {
+    await using cli = new RunningCli(
+      ["practice-server", "--port", "0", "--shape", "trl", "sglang", "--token-log", "ids.jsonl"],
+      { cwd },
+    );
+    const [, url = ""] = await cli.says(/ready: (http:\/\/127\.0\.0\.1:\d+)\/v1/);
+    const post = (path: string, body: object) =>
+      fetch(url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const prompt = "<|im_start|>user\nWhat is 3?<|im_end|>\n<|im_start|>assistant\n";
+    const answer = z
+      .object({ prompt_ids: z.array(z.array(z.int())), completion_ids: z.array(z.array(z.int())) })
+      .parse(await (await post("/generate/", { prompts: [prompt], max_tokens: 100 })).json());
+    expect((await post("/v1/completions", { prompt })).status).toBe(404);
+    cli.signal("SIGINT");
+    expect(await cli.end()).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(await readFile(join(cwd, "ids.jsonl"), "utf8"))).toMatchObject({
+      shape: "trl",
+      prompt_ids: answer.prompt_ids[0],
+      ids: answer.completion_ids[0],
+      finish_reason: "stop",
+      text: expect.stringContaining("\\boxed{3}"),
+    });
+  });
+
   test.each([
     [["--error-rate", "1.5"], /^--error-rate: /],
     [["--latency-ms", "soon"], /--latency-ms.*Expected a number/],
+    [["--cut-rate", "0.6", "--die-rate", "0.6"], /add up to more than 1/],
+    [["--shape", "openai"], /Allowed choices are vllm-generate/],
+    [["--tokenizer", "./nowhere"], /nowhere/],
     [["--port", "70000"], /--port.*0 to 65535/],
     [["--dataset", "nowhere.jsonl"], /nowhere\.jsonl: there is no such file/],
   ])("%j is refused", async (flags, message) => {

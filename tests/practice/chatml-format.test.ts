@@ -3,10 +3,15 @@ import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../../src/contracts/chat.ts";
 import { chatMlFormat } from "../../src/practice/chatml-format.ts";
 import { hermesCalls } from "../../src/practice/hermes-calls.ts";
-import { python, qwen3 } from "./token-practice.ts";
+import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
+import { never, python, qwen3 } from "./token-practice.ts";
 
 const format = chatMlFormat();
-const template = qwen3.chatTemplate!;
+const shipped = await loadTokenizer("practice", { signal: never });
+const templates = [
+  ["Qwen3's", qwen3.chatTemplate!],
+  ["the shipped", shipped.chatTemplate!],
+] as const;
 
 const call = (id: string, code: string) => ({
   id,
@@ -22,7 +27,7 @@ const words = fc
   })
   .map((parts) => parts.join(" ").trim());
 
-describe("prompts that Qwen3's template wrote", () => {
+describe.each(templates)("prompts that %s template wrote", (_name, template) => {
   test("are read back as the messages and tools that they were made from", () => {
     const messages: ChatMessage[] = [
       { role: "system", content: "Be exact." },

@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { practiceConfig } from "../../src/practice/practice-config.ts";
+import { wireNames } from "../../src/practice/wire/token-wire.ts";
 import { ask, promptOf, qwen3, startTokenPractice, type TokenPractice } from "./token-practice.ts";
 
 const prompt = promptOf(ask);
@@ -201,4 +203,13 @@ describe("shares", () => {
       practiceConfig.safeParse({ cut_rate: 0.5, die_rate: 0.5, error_rate: 1, drift_rate: 1 }).success,
     ).toBe(true);
   });
+});
+
+test("every flag stands on its page", async () => {
+  const page = await readFile(new URL("../../docs/practice-server.md", import.meta.url), "utf8");
+  const keys = Object.keys(practiceConfig.shape).filter((key) => key !== "model_name");
+  for (const flag of [...keys.map((key) => `--${key.replaceAll("_", "-")}`), "--shape", "--token-log"]) {
+    expect(page).toContain(flag);
+  }
+  for (const name of wireNames) expect(page).toContain(`\`${name}\``);
 });
