@@ -1,11 +1,39 @@
 /** The registry of tool-call parsers: one line for each family's file. */
 import { closestNames } from "../src/contracts/closest-names.ts";
 import { LachesisError } from "../src/contracts/errors.ts";
+import { apertusParser } from "./apertus.ts";
+import { cohereCommand3Parser, cohereCommand4Parser } from "./cohere-command.ts";
+import { ernie45Parser } from "./ernie45.ts";
+import { gigachat3Parser } from "./gigachat3.ts";
+import { granite4Parser, granite20bFunctionCallingParser, graniteParser } from "./granite.ts";
 import { hermesParser, longcatParser } from "./hermes.ts";
+import { hunyuanA13bParser } from "./hunyuan-a13b.ts";
+import { internlmParser, internS1Parser } from "./internlm.ts";
+import { jambaParser } from "./jamba.ts";
+import { llama3JsonParser, llama4JsonParser } from "./llama-json.ts";
+import { mistralParser } from "./mistral.ts";
+import { phi4MiniJsonParser } from "./phi4-mini.ts";
+import { qwen25Parser, trinityParser } from "./qwen25.ts";
 import type { DefinedParser } from "./shared/define-parser.ts";
+import { xlamParser } from "./xlam.ts";
 
 /** Every parser once, in the order in which `environment parsers` lists them. */
-export const parsers: readonly DefinedParser[] = [hermesParser, longcatParser];
+export const parsers: readonly DefinedParser[] = [
+  ...[hermesParser, longcatParser],
+  ...[qwen25Parser, trinityParser],
+  ...[llama3JsonParser, llama4JsonParser],
+  mistralParser,
+  ...[graniteParser, granite4Parser, granite20bFunctionCallingParser],
+  ernie45Parser,
+  jambaParser,
+  hunyuanA13bParser,
+  xlamParser,
+  ...[internlmParser, internS1Parser],
+  phi4MiniJsonParser,
+  apertusParser,
+  gigachat3Parser,
+  ...[cohereCommand3Parser, cohereCommand4Parser],
+];
 
 const byName = new Map(
   parsers.flatMap((parser) => [parser.name, ...parser.aliases].map((name) => [name, parser] as const)),

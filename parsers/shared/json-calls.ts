@@ -13,6 +13,8 @@ export type JsonCallShape = {
   nameKey?: string;
   /** The first of these that is there is taken. Default ["arguments"]. */
   argumentKeys?: readonly string[];
+  /** What stands for a name that is missing; undefined = it must be there. */
+  missingName?: string;
   /** What stands for arguments that are missing; undefined = they must be there. */
   missingArguments?: PythonValue;
   /** Arguments that the model wrote as a string are taken as they are, not dumped a second time. */
@@ -30,7 +32,7 @@ export function dumpJson(value: PythonValue): string {
 export function jsonCall(value: PythonValue, shape: JsonCallShape = {}): JsonCall {
   const { nameKey = "name", argumentKeys = ["arguments"] } = shape;
   if (!(value instanceof Map)) return refuse(`A tool call must be a JSON object, got ${kindOf(value)}.`);
-  const name = value.get(nameKey);
+  const name = value.get(nameKey) === undefined ? shape.missingName : value.get(nameKey);
   if (typeof name !== "string") {
     return refuse(`A tool call needs the key "${nameKey}" with a string, got ${kindOf(name)}.`);
   }
