@@ -52,7 +52,7 @@ export class ChatFormat {
   defaultHistory(traits: AnswerTraits, settings: TemplateSettings): TokenHistory {
     const id = "lachesis1";
     const call = { id, type: "function" as const, function: { name: "x", arguments: '{"x": "x"}' } };
-    const window = { hasSystem: false, afterTool: true, earlier: traits };
+    const window = { system: null, afterTool: true, earlier: traits };
     const delta = this.turns.renderWindow(window, {
       ...settings,
       answer: {

@@ -38,7 +38,8 @@ export class ControlTokens {
   readonly pattern: RegExp | null;
   /** One of them, to stand in front of text that is encoded by itself; "" for a tokenizer without any. */
   readonly anyToken: string;
-  readonly #ends = new Map<number, string>();
+  readonly #texts: ReadonlyMap<number, string>;
+  readonly #ends: ReadonlySet<string>;
   readonly #endPattern: RegExp | null;
   readonly #ids: ReadonlyMap<string, number>;
 
@@ -48,21 +49,36 @@ export class ControlTokens {
     const control = [...tokenizer.addedTokens].filter(([text, id]) => isControl(tokenizer, text, id));
     this.pattern = anyOf(control.map(([text]) => text));
     this.anyToken = control[0]?.[0] ?? "";
-    const ends = new Set([tokenizer.eosId, ...endOfTurnIds, ...knownEnds.map((text) => this.#ids.get(text))]);
-    for (const [text, id] of tokenizer.addedTokens) if (ends.has(id)) this.#ends.set(id, text);
-    this.#endPattern = anyOf([...this.#ends.values()]);
+    this.#texts = new Map(control.map(([text, id]) => [id, text]));
+    const endIds = new Set([tokenizer.eosId, ...endOfTurnIds]);
+    const ends = control
+      .map(([text]) => text)
+      .filter((text) => knownEnds.includes(text) || endIds.has(this.#ids.get(text) ?? -1));
+    this.#ends = new Set(ends);
+    this.#endPattern = anyOf(ends);
   }
 
   idOf(text: string): number | undefined {
     return this.#ids.get(text);
   }
 
-  /** Text of the token when it ends a turn. */
-  endText(id: number | undefined): string | undefined {
-    return id === undefined ? undefined : this.#ends.get(id);
+  /** Text of the control token; "" when the id is none. */
+  textOf(id: number | undefined): string {
+    return id === undefined ? "" : (this.#texts.get(id) ?? "");
   }
 
-  /** The first end of a turn in the text, whoever wrote it. */
+  /** Whether models end their turn with it, whatever comes next. */
+  isEnd(token: string): boolean {
+    return this.#ends.has(token);
+  }
+
+  /** The control token that the text begins with; "" for none. */
+  headOf(text: string): string {
+    const found = this.pattern?.exec(text);
+    return found?.index === 0 ? found[0] : "";
+  }
+
+  /** The first end of a turn in the text. */
   findEnd(text: string): { index: number; text: string } | null {
     const found = this.#endPattern?.exec(text);
     return found === null || found === undefined ? null : { index: found.index, text: found[0] };

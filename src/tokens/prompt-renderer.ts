@@ -55,6 +55,11 @@ export class PromptRenderer {
     return this.#run(messages, settings, true);
   }
 
+  /** The conversation's text where nothing is to follow. */
+  renderClosed({ messages, ...settings }: Conversation): string {
+    return this.#run(messages, settings, false);
+  }
+
   #run(
     messages: readonly ChatMessage[],
     { tools = [], kwargs }: TemplateSettings,

@@ -12,7 +12,7 @@ import type { Generation } from "../contracts/token-server.ts";
 import type { ChatFormat, TokenHistory } from "./chat-format.ts";
 import { type Conversation, unguarded } from "./prompt-renderer.ts";
 import { collectSegments, type RolloutSegment } from "./rollout-segments.ts";
-import { type NewSegmentReason, type PromptNode, SegmentStore } from "./segment-store.ts";
+import { type FoundTurn, type NewSegmentReason, type PromptNode, SegmentStore } from "./segment-store.ts";
 import { findTextTurn } from "./text-prompt.ts";
 import { auditGeneration, auditPrompt } from "./token-audit.ts";
 import { type PlanRequest, type PromptPlan, TurnPlanner } from "./turn-planner.ts";
@@ -75,12 +75,18 @@ export class SegmentTracker {
   }
 
   /** Throws what the template throws when it refuses the conversation. */
-  async prepare({ messages, tools, kwargs, ...limits }: Conversation & TokenLimits): Promise<PreparedTurn> {
+  async prepare({
+    messages: asked,
+    tools,
+    kwargs,
+    ...limits
+  }: Conversation & TokenLimits): Promise<PreparedTurn> {
     limits.signal.throwIfAborted();
     const settings = { tools, kwargs };
     const settingsKey = JSON.stringify([tools ?? [], kwargs ?? {}]);
+    const found = this.#planner.find(asked);
+    const messages = found === null ? asked : this.#asCommitted(asked, found);
     const request: PlanRequest = { messages, settings, settingsKey };
-    const found = this.#planner.find(messages);
     const known = this.#store.findPrompt(messages, found, settingsKey);
     if (known !== null) return this.#handOut(known, limits);
 
@@ -131,6 +137,8 @@ export class SegmentTracker {
     const isFork =
       prompt.turns.length > 0 || (prompt.after?.prompts ?? []).some(({ turns }) => turns.length > 0);
     const ids = [...generation.ids];
+    const last = this.#format.control.textOf(ids.at(-1));
+    const isEnded = generation.finishReason !== "length" || this.#format.control.isEnd(last);
     this.#store.addTurn({
       prompt,
       message: copyOf(message),
@@ -139,7 +147,7 @@ export class SegmentTracker {
       versions: generation.versions === undefined ? null : [...generation.versions],
       finishReason: generation.finishReason,
       text: this.#format.tokenizer.decode(ids),
-      end: this.#format.control.endText(ids.at(-1)) ?? "",
+      end: isEnded ? last : "",
       call,
       traits: joinTraits(prompt.after?.traits ?? null, traitsOf(message)),
     });
@@ -162,6 +170,11 @@ export class SegmentTracker {
       wholeRenders: this.#planner.wholeRenders,
       rendersWindows: this.#planner.trustsWindow,
     };
+  }
+
+  /** Agents hand answers back changed where it means nothing, without their thinking for one. */
+  #asCommitted(asked: readonly ChatMessage[], { turn, messageCount }: FoundTurn): ChatMessage[] {
+    return [...this.#store.messagesTo(turn), ...asked.slice(messageCount)];
   }
 
   #encode(plan: PromptPlan, signal: AbortSignal): Promise<number[]> {

@@ -12,13 +12,14 @@ import type { ChatFormat, TokenHistory } from "./chat-format.ts";
 import { type GivenAnswer, saysSame } from "./history-comparison.ts";
 import { isOpenAnswer, type TemplateSettings, unguarded } from "./prompt-renderer.ts";
 import type { FoundTurn, NewSegmentReason, PromptNode, SegmentStore, TurnNode } from "./segment-store.ts";
-import { splitEnd, type TurnRequest } from "./turn-renderer.ts";
+import { afterEnd, type TurnRequest } from "./turn-renderer.ts";
 
 /** A prompt that is still to be encoded. Texts are guarded. */
 export type PromptPlan =
   | { kind: "new"; reason: NewSegmentReason; text: string }
   | { kind: "extend"; after: TurnNode; text: string; afterAnswer: string };
 
+/** `messages`: what the agent asked, with its answers as they were committed. */
 export type PlanRequest = {
   messages: readonly ChatMessage[];
   settings: TemplateSettings;
@@ -95,7 +96,7 @@ export class TurnPlanner {
     if (window !== null && keeps && !this.#isComparisonDue(turn, request)) {
       return this.#extend(turn, window.afterAnswer);
     }
-    const rendered = this.#tryRenderAll(turn, next, request);
+    const rendered = this.#tryRenderAll(request);
     const endings = new Set([window?.afterAnswer ?? null, this.#whole(turn, next, request.settings)]);
     for (const afterAnswer of endings) {
       if (afterAnswer === null) continue;
@@ -113,10 +114,10 @@ export class TurnPlanner {
   #window(turn: TurnNode, next: readonly ChatMessage[], settings: TemplateSettings) {
     if (!this.#trustsWindow) return null;
     const earlier = turn.prompt.after;
-    const root = this.#rootOf(turn);
+    const first = this.#rootOf(turn).messages?.[0];
     return this.#format.turns.renderWindow(
       {
-        hasSystem: root.messages?.[0]?.role === "system",
+        system: first?.role === "system" ? first : null,
         afterTool: turn.prompt.messages?.at(-1)?.role === "tool",
         earlier: earlier?.traits ?? null,
       },
@@ -130,13 +131,10 @@ export class TurnPlanner {
     return this.#format.turns.renderWhole(this.#store.messagesTo(turn).slice(0, -1), request);
   }
 
-  #tryRenderAll(turn: TurnNode, next: readonly ChatMessage[], { settings }: PlanRequest): string | null {
+  #tryRenderAll({ messages, settings }: PlanRequest): string | null {
     this.#wholeRenders += 1;
     try {
-      return this.#format.prompts.render({
-        messages: [...this.#store.messagesTo(turn), ...next],
-        ...settings,
-      });
+      return this.#format.prompts.render({ messages, ...settings });
     } catch {
       return null;
     }
@@ -163,8 +161,12 @@ export class TurnPlanner {
   }
 
   #extend(after: TurnNode, afterAnswer: string): PromptPlan {
-    const { rest } = splitEnd(afterAnswer, this.#format.control);
-    return { kind: "extend", after, text: after.end === "" ? afterAnswer : rest, afterAnswer };
+    return {
+      kind: "extend",
+      after,
+      text: afterEnd(afterAnswer, after.end, this.#format.control),
+      afterAnswer,
+    };
   }
 
   #start(

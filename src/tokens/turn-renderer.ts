@@ -7,7 +7,7 @@
  * the new messages only. The same window tells whether the template would rewrite what stands before the answer:
  * drop its thinking or its words, close an empty thought elsewhere, move the tools.
  */
-import type { AssistantMessage, ChatMessage, ToolCall } from "../contracts/chat.ts";
+import type { AssistantMessage, ChatMessage, SystemMessage, ToolCall } from "../contracts/chat.ts";
 import type { ControlTokens } from "./control-tokens.ts";
 import type { PromptRenderer, TemplateSettings } from "./prompt-renderer.ts";
 import { reasoningOf } from "./same-message.ts";
@@ -21,7 +21,8 @@ export type AnswerTraits = {
 };
 
 export type TurnWindow = {
-  hasSystem: boolean;
+  /** The conversation's own: some templates repeat it later. */
+  system: SystemMessage | null;
   /** Whether the answer follows a tool's result (else a user's message). */
   afterTool: boolean;
   /** What the segment's earlier answers hold; null when this is its first. */
@@ -102,26 +103,35 @@ export class TurnRenderer {
       const text = this.#tryRender([...before, marked, ...next], settings);
       const at = text?.indexOf(answerMark) ?? -1;
       if (text === null || at === -1) continue;
-      const afterAnswer = this.#fromEnd(
-        text.slice(at + answerMark.length),
-        (marked.tool_calls ?? []).length > 0,
-      );
-      if (afterAnswer !== null) return { text, at, afterAnswer, faithful: index === 0 };
+      const rest = text.slice(at + answerMark.length);
+      return {
+        text,
+        at,
+        afterAnswer: this.#fromEnd(rest, [...before, marked], settings),
+        faithful: index === 0,
+      };
     }
     return null;
   }
 
   /** Without what closes the answer's own text, e.g. the braces and tags of its last call. */
-  #fromEnd(text: string, closesCall: boolean): string | null {
-    const end = this.#control.findEnd(text);
-    const closed = end !== null && (closesCall || text.slice(0, end.index).trim() === "");
-    if (closed) return text.slice(end.index);
-    return closesCall ? null : text;
+  #fromEnd(rest: string, toAnswer: readonly ChatMessage[], settings: TemplateSettings): string {
+    const lead = rest.slice(0, this.#control.findEnd(rest)?.index ?? 0);
+    if (lead !== "" && lead.trim() === "") return rest.slice(lead.length);
+    if (lead === "" && this.#control.headOf(rest) !== "") return rest;
+    const alone = this.#tryRender(toAnswer, settings, "closed") ?? "";
+    const closing = alone.slice(alone.indexOf(answerMark) + answerMark.length);
+    const own = closing.slice(0, this.#control.findEnd(closing)?.index).trimEnd();
+    return rest.startsWith(own) ? rest.slice(own.length) : rest;
   }
 
-  #tryRender(messages: readonly ChatMessage[], settings: TemplateSettings): string | null {
+  #tryRender(
+    messages: readonly ChatMessage[],
+    settings: TemplateSettings,
+    end: "open" | "closed" = "open",
+  ): string | null {
     try {
-      return this.#renderer.render({ messages, ...settings });
+      return this.#renderer[end === "open" ? "render" : "renderClosed"]({ messages, ...settings });
     } catch {
       return null;
     }
@@ -140,16 +150,19 @@ export function joinTraits(a: AnswerTraits | null, b: AnswerTraits): AnswerTrait
   return { thought: a?.thought ?? b.thought, words: (a?.words ?? false) || b.words };
 }
 
-/** Text after the token that ended the answer, and that token where the template wrote one. */
-export function splitEnd(afterAnswer: string, control: ControlTokens): { end: string; rest: string } {
-  const found = control.findEnd(afterAnswer);
-  const end = found?.index === 0 ? found.text : "";
-  return { end, rest: afterAnswer.slice(end.length) };
+/**
+ * What is still to be given after an answer that ended with the token ("" = it was cut): the template's closing
+ * token is left out where the model has written it, or ended with another of the same meaning.
+ */
+export function afterEnd(afterAnswer: string, end: string, control: ControlTokens): string {
+  const head = control.headOf(afterAnswer);
+  const isWritten = head === end || (control.isEnd(end) && control.isEnd(head));
+  return isWritten ? afterAnswer.slice(head.length) : afterAnswer;
 }
 
-function beginning({ hasSystem, afterTool, earlier }: TurnWindow): ChatMessage[] {
+function beginning({ system, afterTool, earlier }: TurnWindow): ChatMessage[] {
   const messages: ChatMessage[] = [{ role: "user", content: "x" }];
-  if (hasSystem) messages.unshift({ role: "system", content: "x" });
+  if (system !== null) messages.unshift(system);
   if (!afterTool && earlier === null) return messages;
   const traits = earlier ?? { thought: null, words: false };
   const id = "lachesis0";

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ChatFormat } from "../../src/tokens/chat-format.ts";
+import { SegmentTracker } from "../../src/tokens/segment-tracker.ts";
+import { type PlayedRollout, playRollout, rolloutScript } from "../support/played-rollout.ts";
+import { loadTemplateFixtures } from "../support/template-fixtures.ts";
+
+const fixtures = await loadTemplateFixtures();
+const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 40);
+
+describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate: template }) => {
+  const format = new ChatFormat({ tokenizer, template });
+
+  /** What the template says, in the tokenizer's own tokens; null where it refuses. */
+  const canonicalIds = ({ tools }: PlayedRollout, messages: PlayedRollout["turns"][number]["asked"]) => {
+    try {
+      return tokenizer.encode(template.render({ messages, tools, addGenerationPrompt: true }));
+    } catch {
+      return null;
+    }
+  };
+
+  test.each(["template", "keep", "auto"] as const)(
+    "%s: each turn starts with the turn before it",
+    async (tokenHistory) => {
+      await fc.assert(
+        fc.asyncProperty(rolloutScript, async (script) => {
+          const tracker = new SegmentTracker({ format, tokenHistory });
+          const played = await playRollout(script, tracker, { format, template });
+          let canonical = true;
+          for (const [index, { prepared, asked, isCanonical }] of played.turns.entries()) {
+            const before = played.turns[index - 1];
+            const expected = canonicalIds(played, asked);
+            if (prepared.kind === "extend" && before !== undefined) {
+              const held = [...before.prepared.inputIds, ...before.sampled];
+              expect(prepared.inputIds.slice(0, held.length)).toEqual(held);
+              expect(prepared.inputIds.length).toBeGreaterThan(held.length);
+            } else {
+              canonical = true;
+              expect(prepared.inputIds).toEqual(expected);
+              if (tokenHistory === "keep" && index > 0) expect(prepared.reason).toBe("template-refused");
+            }
+            if (tokenHistory === "template" && canonical && expected !== null) {
+              expect(tokenizer.decode(prepared.inputIds)).toBe(tokenizer.decode(expected));
+              expect(prepared.inputIds).toEqual(expected);
+            }
+            canonical &&= isCanonical;
+          }
+          expect(tracker.statistics().rendersWindows).toBe(true);
+        }),
+        { numRuns: runs },
+      );
+    },
+  );
+
+  test("every sampled id is trained exactly once, with its own log-probability", async () => {
+    await fc.assert(
+      fc.asyncProperty(rolloutScript, fc.constantFrom("template", "keep"), async (script, tokenHistory) => {
+        const tracker = new SegmentTracker({ format, tokenHistory });
+        const { sampledIds } = await playRollout(script, tracker, { format, template });
+        const trained: [number, number][] = [];
+        for (const { tokens, sampled, logprobs } of tracker.segments()) {
+          expect([sampled.length, logprobs.length]).toEqual([tokens.length, tokens.length]);
+          for (const [at, id] of tokens.entries()) if (sampled[at]) trained.push([logprobs[at]!, id]);
+        }
+        expect(trained.toSorted(([a], [b]) => b - a)).toEqual([...sampledIds]);
+      }),
+      { numRuns: runs },
+    );
+  });
+});
