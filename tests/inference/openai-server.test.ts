@@ -7,10 +7,10 @@ import { ServerFailure } from "../../src/inference/server-failure.ts";
 import {
   type ChatScript,
   completion,
+  deadPort,
   ScriptedChatServer,
   sendError,
   sendJson,
-  unusedPort,
 } from "../support/scripted-chat-server.ts";
 
 const request: ChatRequest = { messages: [{ role: "user", content: "2+2?" }] };
@@ -258,7 +258,7 @@ test("an answered call leaves no timer that would keep the process alive", async
 });
 
 test("a refused connection is unreachable and the message says so", async () => {
-  await using server = openServer(`http://127.0.0.1:${await unusedPort()}/v1`);
+  await using server = openServer(`http://127.0.0.1:${deadPort}/v1`);
   await expect(server.complete(request, { signal: never() })).rejects.toMatchObject({
     code: "INFERENCE_UNREACHABLE",
     message: expect.stringContaining("ECONNREFUSED"),

@@ -9,10 +9,10 @@ import { InstantClock } from "../support/instant-clock.ts";
 import {
   type ChatScript,
   completion,
+  deadPort,
   ScriptedChatServer,
   sendError,
   sendJson,
-  unusedPort,
 } from "../support/scripted-chat-server.ts";
 
 const request: ChatRequest = { messages: [{ role: "user", content: "2+2?" }] };
@@ -308,7 +308,7 @@ describe("retries", () => {
 
 describe("health", () => {
   test("a dead server among two is set aside after three failures and not called again", async () => {
-    const dead = `http://127.0.0.1:${await unusedPort()}/v1`;
+    const dead = `http://127.0.0.1:${deadPort}/v1`;
     await using alive = await ScriptedChatServer.start(answer);
     await using manager = manage([dead, alive.url], {}, { health: { firstProbeDelayMs: 1e9 } });
     for (let call = 0; call < 5; call += 1) await manager.chatCompletion(request, { signal: never });
@@ -355,7 +355,7 @@ describe("health", () => {
   });
 
   test("with no server at all a request fails after its timeout, never waiting forever", async () => {
-    const url = `http://127.0.0.1:${await unusedPort()}/v1`;
+    const url = `http://127.0.0.1:${deadPort}/v1`;
     await using manager = manage(
       [url],
       { timeout: 0.3 },
@@ -371,7 +371,7 @@ describe("health", () => {
   });
 
   test("once the run is stopping nobody waits for a server that is away, neither who waits already nor who comes", async () => {
-    const url = `http://127.0.0.1:${await unusedPort()}/v1`;
+    const url = `http://127.0.0.1:${deadPort}/v1`;
     const stopping = new AbortController();
     let outages = 0;
     await using manager = manage(
@@ -397,7 +397,7 @@ describe("health", () => {
   });
 
   test("check() tells which servers are up", async () => {
-    const dead = `http://127.0.0.1:${await unusedPort()}/v1`;
+    const dead = `http://127.0.0.1:${deadPort}/v1`;
     await using alive = await ScriptedChatServer.start(answer);
     await using manager = manage([alive.url, dead]);
     expect(await manager.check({ signal: never })).toEqual([

@@ -105,11 +105,8 @@ export class ScriptedChatServer implements AsyncDisposable {
   }
 }
 
-/** A port on loopback where nobody listens. */
-export async function unusedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+/**
+ * A port on loopback where nobody listens: assigned to no service, none that `fetch` blocks, and below those that
+ * the system hands out, so that no other test's server comes to be there.
+ */
+export const deadPort = 4;

@@ -8,10 +8,10 @@ import { serverConfig } from "../../src/inference/server-config.ts";
 import {
   type ChatCall,
   type ChatScript,
+  deadPort,
   ScriptedChatServer,
   sendError,
   sendJson,
-  unusedPort,
 } from "./scripted-chat-server.ts";
 import { contractSampling, type FakeSample, inputIds, routeMissing, type TokenWire } from "./token-wires.ts";
 
@@ -288,7 +288,7 @@ export function describeTokenServer(wire: TokenWire): void {
     });
 
     test("a refused connection is unreachable", async () => {
-      await using server = openTokenServer(wire, `http://127.0.0.1:${await unusedPort()}/v1`);
+      await using server = openTokenServer(wire, `http://127.0.0.1:${deadPort}/v1`);
       await expect(server.generate(tokenRequest(), { signal: never })).rejects.toMatchObject({
         code: "INFERENCE_UNREACHABLE",
         message: expect.stringContaining("ECONNREFUSED"),
