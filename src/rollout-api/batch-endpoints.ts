@@ -3,6 +3,7 @@
  * wants to be sure asks for a lease: it says itself that it has the batch, or gives it back, and a lease that
  * runs out is served again.
  */
+import type { ServerResponse } from "node:http";
 import { type Answer, detailAnswer, jsonAnswer, type PartedAnswer, problemsAnswer } from "./answer.ts";
 import type { DeliveryOutcome } from "./delivery.ts";
 import { answering, type Call, type Endpoint, type WireMode } from "./endpoint.ts";
@@ -37,7 +38,8 @@ async function takeBatch(
   if (answer.kind === "not-registered") return jsonAnswer(NOT_REGISTERED);
   if (answer.kind === "none-ready") return jsonAnswer('{"batch":null}');
 
-  const { leaseId, bodies } = answer;
+  const { leaseId, bodies, release } = answer;
+  if (release !== undefined) whenOver(reply.raw, release);
   if (settlesAtOnce) await store.settleBatch(leaseId, "taken");
   else {
     const settle = async (outcome: DeliveryOutcome) => {
@@ -48,6 +50,12 @@ async function takeBatch(
   }
   const parts = encodeBatch(bodies, leaseSeconds === null ? null : leaseId);
   return { status: 200, contentType: "application/json", parts };
+}
+
+/** Calls back when the answer is with the system, or can't get there any more. */
+function whenOver(response: ServerResponse, callback: () => void): void {
+  if (response.destroyed) callback();
+  else response.once("close", callback);
 }
 
 /** null = left to the trainer. A trainer that never saw the end of the answer does not know its lease. */

@@ -93,6 +93,8 @@ export type BatchAnswer =
       step: number;
       /** One for each body. */
       groups: readonly BatchGroup[];
+      /** To be called when the bodies have been used: their memory may be used again. Not calling it costs only that. */
+      release?: () => void;
     };
 
 export type EnvStatusAnswer = {

@@ -20,7 +20,7 @@ import type {
 import type { RunSnapshot } from "./run-journal.ts";
 import { RunState } from "./run-state.ts";
 import type { SyncMode } from "./sqlite/commit-messages.ts";
-import { CommitThread } from "./sqlite/commit-thread.ts";
+import { CommitThread, type ReadBodies } from "./sqlite/commit-thread.ts";
 import { ChangeLog, type RunChanges } from "./sqlite/run-changes.ts";
 import { defaultStoreOptions, type StoreOptions } from "./store-options.ts";
 
@@ -33,6 +33,9 @@ export type SqliteStoreOptions = Partial<StoreOptions> & {
    */
   sync?: SyncMode;
 };
+
+/** Most groups are smaller; a larger one is read at the second try. */
+const LIKELY_BODY_BYTES = 1024 * 1024;
 
 export class SqliteStores implements GroupStores {
   readonly #options: StoreOptions;
@@ -134,7 +137,7 @@ export class SqliteStores implements GroupStores {
       file: {
         ready: () => this.#ready(),
         commit: () => this.#commit(),
-        read: (ids) => this.#thread.read(ids),
+        read: (ids, bytes) => this.#thread.read(ids, bytes),
       },
     });
     this.#runs.set(name, store);
@@ -146,7 +149,8 @@ export class SqliteStores implements GroupStores {
 type RunFile = {
   ready(): Promise<void>;
   commit(): Promise<void>;
-  read(ids: readonly number[]): Promise<Buffer[] | null>;
+  /** See CommitThread. */
+  read(ids: readonly number[], bytes: number): Promise<ReadBodies | null>;
 };
 
 type SqliteRunOptions = {
@@ -237,16 +241,20 @@ export class SqliteStore implements GroupStore {
     }
     const { leaseId, step, batch } = lease;
     const { groups, formedAt } = batch;
-    const bodies = await this.#readBatch(leaseId, batch.groups);
+    const read = await this.#readBatch(leaseId, groups);
     // Only a reset takes the groups of a leased batch away.
-    if (bodies === null) return { kind: "none-ready" };
-    return { kind: "batch", leaseId, bodies, formedAt, step, groups };
+    if (read === null) return { kind: "none-ready" };
+    return { kind: "batch", leaseId, ...read, formedAt, step, groups };
   }
 
   /** A batch that can't be read goes back, for others to hear of it too. */
-  async #readBatch(leaseId: string, groups: readonly GroupRecord[]): Promise<Buffer[] | null> {
+  async #readBatch(leaseId: string, groups: readonly GroupRecord[]): Promise<ReadBodies | null> {
     try {
-      return await this.#file.read(groups.map(({ id }) => id));
+      const bytes = groups.reduce((sum, group) => sum + group.bytes, 0);
+      return await this.#file.read(
+        groups.map(({ id }) => id),
+        bytes,
+      );
     } catch (error) {
       if (error instanceof LachesisError && error.code === "STORE_CORRUPT") {
         await this.settleBatch(leaseId, "returned");
@@ -277,7 +285,11 @@ export class SqliteStore implements GroupStore {
 
   async latestExample(): Promise<Buffer | null> {
     const id = await this.#look((state) => state.row.latestGroupId);
-    return id === null ? null : ((await this.#file.read([id]))?.[0] ?? null);
+    const read = id === null ? null : await this.#file.read([id], LIKELY_BODY_BYTES);
+    const [body] = read?.bodies ?? [];
+    const copy = body === undefined ? null : Buffer.from(body);
+    read?.release();
+    return copy;
   }
 
   async overview() {

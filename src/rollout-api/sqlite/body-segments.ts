@@ -48,6 +48,7 @@ export class BodySegments implements Disposable {
   #segments = new Map<number, Segment>();
   #current: Segment | undefined;
   #lastNumber = 0;
+  #lastOfOthers = 0;
   #syncedThrough = 0;
   /** Descriptors by segment, the one used last at the end. */
   readonly #files = new Map<number, number>();
@@ -87,6 +88,7 @@ export class BodySegments implements Disposable {
     const found = this.#found();
     // Numbers are not used again: what is half written stays out of everybody's way.
     this.#lastNumber = Math.max(this.#lastNumber, syncedThrough, ...found, ...this.#segments.keys());
+    this.#lastOfOthers = this.#lastNumber;
     for (const number of found) {
       const segment = this.#segments.get(number);
       if (segment === undefined) this.#delete(number);
@@ -113,24 +115,15 @@ export class BodySegments implements Disposable {
     return places;
   }
 
-  /** The bodies in one piece of memory, side by side; undefined where a segment ends before its body does. */
-  read(places: readonly Place[]): (Uint8Array<ArrayBuffer> | undefined)[] {
-    const memory = Buffer.allocUnsafeSlow(places.reduce((sum, { length }) => sum + length, 0)).buffer;
-    const bodies: (Uint8Array<ArrayBuffer> | undefined)[] = [];
-    let to = 0;
-    for (const run of neighbours(places)) {
-      const { segment, start, length } = run;
-      const bytes = new Uint8Array(memory, to, length);
-      to += length;
-      const file = this.#tryOpen(segment);
-      const read = file === undefined ? 0 : readAll(file, bytes, start);
-      let from = 0;
-      for (const part of run.lengths) {
-        bodies.push(from + part <= read ? bytes.subarray(from, from + part) : undefined);
-        from += part;
-      }
-    }
-    return bodies;
+  /** Reads what is there of a place; how many bytes that are. */
+  read({ segment, start, length }: Place, memory: Uint8Array): number {
+    const file = this.#tryOpen(segment);
+    return file === undefined ? 0 : readAll(file, memory.subarray(0, length), start);
+  }
+
+  /** Whether it was written since `restore`. */
+  wasWrittenHere({ segment }: Place): boolean {
+    return segment > this.#lastOfOthers;
   }
 
   /** Whether the segment's file is long enough to have it. */
@@ -277,19 +270,6 @@ function firstThatFit(bodies: readonly Uint8Array[], from: number, room: number)
     to++;
   }
   return bodies.slice(from, to);
-}
-
-/** Bodies that lie side by side, as one place. */
-function neighbours(places: readonly Place[]): (Place & { lengths: number[] })[] {
-  const runs: (Place & { lengths: number[] })[] = [];
-  for (const { segment, start, length } of places) {
-    const last = runs.at(-1);
-    if (last !== undefined && last.segment === segment && last.start + last.length === start) {
-      last.length += length;
-      last.lengths.push(length);
-    } else runs.push({ segment, start, length, lengths: [length] });
-  }
-  return runs;
 }
 
 /** The system may write less than it was given. */

@@ -9,8 +9,8 @@ export type WorkerSettings = { path: string; sync: SyncMode };
 export type CommitRequest =
   /** Reads everything; the first message, and again after a failed write. */
   | { kind: "load" }
-  /** Writes in one transaction, then reads bodies: a list of ids for each reader. */
-  | { kind: "commit"; changes: RunChanges[]; reads: number[][] }
+  /** Writes in one transaction, then reads bodies. */
+  | { kind: "commit"; changes: RunChanges[]; reads: ReadRequest[] }
   | { kind: "close" };
 
 export type CommitAnswer =
@@ -20,7 +20,10 @@ export type CommitAnswer =
   | { kind: "closed" }
   | ThreadFailure;
 
-/** null = one of the bodies is not there. Bodies may have their memory in common. */
-export type BodiesRead = Uint8Array<ArrayBuffer>[] | null | ThreadFailure;
+/** The bodies of these groups, one after the other into memory that has room for them. */
+export type ReadRequest = { ids: number[]; memory: SharedArrayBuffer };
+
+/** The bodies' lengths; null = one of them is not there. */
+export type BodiesRead = number[] | null | ThreadFailure;
 
 export type ThreadFailure = { kind: "failed"; code: string; message: string; hint: string | undefined };

@@ -6,7 +6,14 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, errorCodes } from "../../contracts/error-codes.ts";
 import { LachesisError } from "../../contracts/errors.ts";
-import type { CommitAnswer, CommitRequest, ThreadFailure, WorkerSettings } from "./commit-messages.ts";
+import type {
+  CommitAnswer,
+  CommitRequest,
+  ReadRequest,
+  ThreadFailure,
+  WorkerSettings,
+} from "./commit-messages.ts";
+import { ReadMemory } from "./read-memory.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { parseStoredRuns, type StoredRuns } from "./stored-runs.ts";
 
@@ -16,13 +23,17 @@ type Reads = Extract<CommitAnswer, { kind: "committed" }>["reads"];
 type Settled = { resolve: (answer: CommitAnswer) => void; reject: (error: unknown) => void };
 
 /** A commit that is still taking in work. */
-type OpenCommit = { reads: number[][]; done: Promise<Reads> };
+type OpenCommit = { reads: ReadRequest[]; done: Promise<Reads> };
+
+/** `release` gives the bodies' memory back: they are not to be touched afterwards. */
+export type ReadBodies = { bodies: Buffer[]; release: () => void };
 
 export class CommitThread implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #collect: () => RunChanges[];
   /** Whoever waits for an answer, in the order of asking. */
   readonly #waiting: Settled[] = [];
+  readonly #readMemory = new ReadMemory();
   #underWay = 0;
   #open: OpenCommit | undefined;
   #lastSent: Promise<unknown> = Promise.resolve();
@@ -63,15 +74,31 @@ export class CommitThread implements AsyncDisposable {
     await this.#join().done;
   }
 
-  /** The bodies of these groups as they are after everything that happened so far; null = one is gone. Rejects with STORE_CORRUPT. */
-  async read(ids: readonly number[]): Promise<Buffer[] | null> {
+  /**
+   * The bodies of these groups, which have about so many bytes together, as they are after everything that
+   * happened so far; null = one is gone. Rejects with STORE_CORRUPT.
+   */
+  async read(ids: readonly number[], bytes: number): Promise<ReadBodies | null> {
+    const memory = this.#readMemory.take(bytes);
+    const release = () => this.#readMemory.give(memory);
     const commit = this.#join();
-    const index = commit.reads.push([...ids]) - 1;
-    const bodies = (await commit.done)[index] ?? null;
-    if (bodies !== null && !Array.isArray(bodies)) throw failureOf(bodies);
-    return (
-      bodies?.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)) ?? null
+    const index = commit.reads.push({ ids: [...ids], memory }) - 1;
+    const lengths = (await commit.done)[index] ?? null;
+    if (lengths === null || !Array.isArray(lengths)) {
+      release();
+      if (lengths === null) return null;
+      throw failureOf(lengths);
+    }
+    const ends = lengths.map((_, body) =>
+      lengths.slice(0, body + 1).reduce((sum, length) => sum + length, 0),
     );
+    const needed = ends.at(-1) ?? 0;
+    if (needed > memory.byteLength) {
+      release();
+      return this.read(ids, needed);
+    }
+    const bodies = lengths.map((length, body) => Buffer.from(memory, (ends[body] ?? 0) - length, length));
+    return { bodies, release };
   }
 
   /** Resolves once what has been sent is stored. */
@@ -84,7 +111,7 @@ export class CommitThread implements AsyncDisposable {
     const turn = new Promise<void>((resolve) => {
       this.#release = resolve;
     });
-    const reads: number[][] = [];
+    const reads: ReadRequest[] = [];
     const done = turn.then(() => this.#send(reads));
     this.#open = { reads, done };
     this.#lastSent = done;
@@ -94,7 +121,7 @@ export class CommitThread implements AsyncDisposable {
     return this.#open;
   }
 
-  async #send(reads: number[][]): Promise<Reads> {
+  async #send(reads: ReadRequest[]): Promise<Reads> {
     this.#open = undefined;
     this.#underWay++;
     try {

@@ -8,6 +8,7 @@ import type {
   BodiesRead,
   CommitAnswer,
   CommitRequest,
+  ReadRequest,
   ThreadFailure,
   WorkerSettings,
 } from "./commit-messages.ts";
@@ -57,7 +58,7 @@ class CommitWorker {
     const file = this.#file;
     if (file === undefined) throw new LachesisError("INTERNAL", "the store's thread was not told to load");
     file.write(request.changes);
-    return { kind: "committed", reads: request.reads.map((ids) => readBodies(file, ids)) };
+    return { kind: "committed", reads: request.reads.map((read) => readBodies(file, read)) };
   }
 
   #sweepLater(delayMs: number): void {
@@ -73,9 +74,9 @@ class CommitWorker {
 }
 
 /** What can't be read concerns its reader only: everything was written. */
-function readBodies(file: StoreFile, ids: readonly number[]): BodiesRead {
+function readBodies(file: StoreFile, { ids, memory }: ReadRequest): BodiesRead {
   try {
-    return file.readBodies(ids);
+    return file.readBodies(ids, new Uint8Array(memory));
   } catch (error) {
     return failed(writeError(error));
   }
@@ -85,18 +86,11 @@ function failed({ code, message, hint }: LachesisError): ThreadFailure {
   return { kind: "failed", code, message, hint };
 }
 
-/** The memory of all bodies, each piece once. */
-function memoryOf(answer: CommitAnswer): ArrayBuffer[] {
-  if (answer.kind !== "committed") return [];
-  const bodies = answer.reads.flatMap((read) => (Array.isArray(read) ? read : []));
-  return [...new Set(bodies.map(({ buffer }) => buffer))];
-}
-
 const port = parentPort;
 if (port === null) throw new LachesisError("INTERNAL", "this module is a thread's");
 const worker = new CommitWorker(workerData);
 port.on("message", (request: CommitRequest) => {
   const answer = worker.answer(request);
-  port.postMessage(answer, memoryOf(answer));
+  port.postMessage(answer);
   if (request.kind === "close") port.close();
 });

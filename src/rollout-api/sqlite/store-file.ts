@@ -92,9 +92,9 @@ export class StoreFile implements Disposable {
     this.#bodies.committed();
   }
 
-  /** The bodies of these groups; null = one is not there. Throws STORE_CORRUPT where one is damaged. */
-  readBodies(ids: readonly number[]): Uint8Array<ArrayBuffer>[] | null {
-    return this.#bodies.read(ids);
+  /** Reads the bodies of these groups, one after the other; answers their lengths, null = one is not there. Throws STORE_CORRUPT where one is damaged. */
+  readBodies(ids: readonly number[], memory: Uint8Array): number[] | null {
+    return this.#bodies.read(ids, memory);
   }
 
   /** Deletes some bodies of groups that are gone; false = there are none. */

@@ -62,7 +62,7 @@ export class StoredBodies {
     for (const body of placed) {
       const wasSynced = body.synced === 1 || body.segment <= this.#syncedThrough;
       if (wasSynced && !this.#segments.holds(body)) throw damaged(body.id);
-      if (!wasSynced && this.#readPlaced([body])[0] === undefined) lost.push(body.id);
+      if (!wasSynced && !this.#isWhole(body)) lost.push(body.id);
     }
     return lost;
   }
@@ -129,33 +129,70 @@ export class StoredBodies {
     return this.#garbage.size > 0;
   }
 
-  /** The bodies of these groups; null = one is not there. Throws STORE_CORRUPT where one is damaged. */
-  read(ids: readonly number[]): Uint8Array<ArrayBuffer>[] | null {
-    const places = this.#statements.get("SELECT * FROM places WHERE id = ?");
-    const rows = ids.map((id) => places.get(id));
-    const placed = rows.flatMap((row) => (row === undefined ? [] : [placedBody(row)]));
-    const large = this.#readPlaced(placed);
-    const bodies: Uint8Array<ArrayBuffer>[] = [];
-    for (const [index, id] of ids.entries()) {
-      const isPlaced = rows[index] !== undefined;
-      const body = isPlaced ? large.shift() : this.#readSmall(id);
-      if (body === undefined && isPlaced) throw damaged(id);
+  /**
+   * Reads the bodies of these groups, one after the other, if there is room for all; answers their lengths in
+   * any case, null = one is not there. Throws STORE_CORRUPT where one is damaged.
+   */
+  read(ids: readonly number[], memory: Uint8Array): number[] | null {
+    const findPlace = this.#statements.get("SELECT * FROM places WHERE id = ?");
+    const bodies: (PlacedBody | Uint8Array)[] = [];
+    for (const id of ids) {
+      const row = findPlace.get(id);
+      const body = row === undefined ? this.#readSmall(id) : placedBody(row);
       if (body === undefined) return null;
       bodies.push(body);
     }
-    return bodies;
+    const lengths = bodies.map(({ length }) => length);
+    if (lengths.reduce((sum, length) => sum + length, 0) <= memory.length) this.#readAll(bodies, memory);
+    return lengths;
   }
 
-  #readSmall(id: number): Uint8Array<ArrayBuffer> | undefined {
+  #readAll(bodies: readonly (PlacedBody | Uint8Array)[], memory: Uint8Array): void {
+    let to = 0;
+    /** Places side by side are read in one go. */
+    let run: PlacedBody[] = [];
+    for (const body of bodies) {
+      const last = run.at(-1);
+      const goesOn = isPlace(body) && (last === undefined || isNext(last, body));
+      if (!goesOn) {
+        to += this.#readNeighbours(run, memory.subarray(to));
+        run = [];
+      }
+      if (isPlace(body)) run.push(body);
+      else {
+        memory.set(body, to);
+        to += body.length;
+      }
+    }
+    this.#readNeighbours(run, memory.subarray(to));
+  }
+
+  #readSmall(id: number): Uint8Array | undefined {
     const row = this.#statements.get("SELECT body FROM bodies WHERE id = ?").get(id);
     return row === undefined ? undefined : bytesIn(row, "body");
   }
 
-  /** undefined = the body is not as it was written. */
-  #readPlaced(placed: readonly PlacedBody[]): (Uint8Array<ArrayBuffer> | undefined)[] {
-    const bodies = this.#segments.read(placed);
-    return bodies.map((body, index) =>
-      body !== undefined && this.#kernel.checksum(body) === placed[index]?.checksum ? body : undefined,
+  /** Reads bodies that are side by side; how many bytes they are. */
+  #readNeighbours(bodies: readonly PlacedBody[], memory: Uint8Array): number {
+    const [first] = bodies;
+    if (first === undefined) return 0;
+    const length = bodies.reduce((sum, body) => sum + body.length, 0);
+    const read = this.#segments.read({ ...first, length }, memory);
+    let at = 0;
+    for (const body of bodies) {
+      const isWhole = at + body.length <= read;
+      const bytes = memory.subarray(at, at + body.length);
+      const isOurs = this.#segments.wasWrittenHere(body);
+      if (!isWhole || (!isOurs && this.#kernel.checksum(bytes) !== body.checksum)) throw damaged(body.id);
+      at += body.length;
+    }
+    return length;
+  }
+
+  #isWhole(body: PlacedBody): boolean {
+    const memory = Buffer.allocUnsafeSlow(body.length);
+    return (
+      this.#segments.read(body, memory) === body.length && this.#kernel.checksum(memory) === body.checksum
     );
   }
 
@@ -183,9 +220,12 @@ export class StoredBodies {
         bytes += length;
         return index === 0 || bytes <= MOVED_BYTES;
       });
-    const bodies = this.#segments.read(leaving).filter((body) => body !== undefined);
-    // One that is damaged stays where it is, for whoever reads it to hear of it.
-    if (bodies.length < leaving.length) return;
+    const bodies = leaving.map((place) => {
+      const body = Buffer.allocUnsafeSlow(place.length);
+      return body.subarray(0, this.#segments.read(place, body));
+    });
+    // One that was cut stays where it is, for whoever reads it to hear of it.
+    if (bodies.some(({ length }, index) => length !== leaving[index]?.length)) return;
     let moved: Place[] = [];
     try {
       moved = this.#segments.append(bodies);
@@ -210,6 +250,14 @@ export class StoredBodies {
       this.#statements.get("DELETE FROM garbage WHERE id = ?").run(id);
     }
   }
+}
+
+function isPlace(body: PlacedBody | Uint8Array): body is PlacedBody {
+  return "segment" in body;
+}
+
+function isNext(before: Place, after: Place): boolean {
+  return before.segment === after.segment && before.start + before.length === after.start;
 }
 
 function damaged(id: number): LachesisError {
