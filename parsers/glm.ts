@@ -7,10 +7,11 @@ import type { FormattableCompletion } from "../src/contracts/tool-call-parser.ts
 import type { ArgumentsContext, EngineGrammar, ReadArguments } from "./shared/engine-grammar.ts";
 import { defineEngineParser } from "./shared/engine-parser.ts";
 import { afterContent } from "./shared/format-calls.ts";
+import { type KeyValuePairs, keyValueTags, readKeyValuePairs } from "./shared/key-value-pairs.ts";
 import { plainArguments } from "./shared/plain-arguments.ts";
 import { pythonStrip } from "./shared/python-text.ts";
 
-const grammar: EngineGrammar = {
+export const glmGrammar: EngineGrammar = {
   tags: [
     "<think>",
     "</think>",
@@ -36,31 +37,23 @@ const grammar: EngineGrammar = {
 
 const thinking = { open: "<think>", close: "</think>", opens: true, exit: "<tool_call>" };
 
-/** A key goes up to the `</arg_key>` that a value follows, so that it may hold another one. */
-const keyEnd = /<\/arg_key>\s*<arg_value>/g;
+function readArguments(raw: string, context: ArgumentsContext): ReadArguments {
+  return pairsAsArguments(readKeyValuePairs(raw, keyValueTags()), context);
+}
 
-function readArguments(raw: string, { strict, closed }: ArgumentsContext): ReadArguments {
-  const values: PythonDict = new Map();
-  let position = 0;
-  for (;;) {
-    const start = raw.indexOf("<arg_key>", position);
-    if (start < 0) return { values };
-    keyEnd.lastIndex = start + "<arg_key>".length;
-    const middle = keyEnd.exec(raw);
-    if (middle === null) {
-      return strict ? { values, problem: "an <arg_key> has no </arg_key> and <arg_value>." } : { values };
-    }
-    const key = pythonStrip(raw.slice(start + "<arg_key>".length, middle.index));
-    const end = raw.indexOf("</arg_value>", keyEnd.lastIndex);
-    if (end < 0) {
-      if (!strict) return { values };
-      if (!closed) return { values, problem: `the value of "${key}" has no </arg_value>.` };
-      values.set(key, raw.slice(keyEnd.lastIndex));
-      return { values };
-    }
-    values.set(key, raw.slice(keyEnd.lastIndex, end));
-    position = end + "</arg_value>".length;
+/** The pairs as arguments; what was cut off counts only where the call itself has its end. */
+export function pairsAsArguments(
+  { pairs, open }: KeyValuePairs,
+  { strict, closed }: ArgumentsContext,
+): ReadArguments {
+  const values: PythonDict = new Map(pairs.map(([key, value]) => [pythonStrip(key), value]));
+  if (open === undefined || !strict) return { values };
+  if (open.key === undefined || open.value === undefined) {
+    return { values, problem: "an <arg_key> has no </arg_key> and <arg_value>." };
   }
+  const key = pythonStrip(open.key);
+  if (!closed) return { values, problem: `the value of "${key}" has no </arg_value>.` };
+  return { values: values.set(key, open.value) };
 }
 
 export function formatGlm({ content, toolCalls }: FormattableCompletion): string {
@@ -83,7 +76,7 @@ export const glm45Parser = defineEngineParser({
   aliases: ["glm47", "glm"],
   models: "GLM-4.5, GLM-4.6, GLM-4.7",
   limits,
-  grammar: { ...grammar, thinking },
+  grammar: { ...glmGrammar, thinking },
   format: formatGlm,
 });
 
@@ -92,6 +85,6 @@ export const ling3Parser = defineEngineParser({
   name: "ling3",
   models: "Ling 3",
   limits,
-  grammar,
+  grammar: glmGrammar,
   format: formatGlm,
 });

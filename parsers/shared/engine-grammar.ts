@@ -29,6 +29,10 @@ export type EngineGrammar = {
     opens: boolean;
     /** The tag that begins calls right out of reasoning. */
     exit?: string;
+    /** Texts that begin in the middle of thinking. */
+    begins?: (text: string) => boolean;
+    /** What stands at the front of all thinking and is no part of it. */
+    prefix?: string;
   };
   readArguments: (raw: string, context: ArgumentsContext) => ReadArguments;
   /** A last step over the values, before they get their types. */

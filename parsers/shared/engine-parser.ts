@@ -22,12 +22,21 @@ export function defineEngineParser({ grammar, ...definition }: EngineParserDefin
     ...definition,
     createStream: ({ mode }, parse) =>
       holdBackStream(parse, mode === "strict" ? { markers, content: "trimmed" } : undefined, mode),
-    readAsVllm: (text, tools) => readEngineAsVllm(text, scanEngine(text, tables.vllm), grammar, tools),
-    readStrictly: ({ text, tools, thinking }) => {
-      const scan = scanEngine(text, tables.strict, { skipOpening: thinkingSkipper(thinking) });
-      return readEngineStrictly(text, scan, grammar, tools);
+    readAsVllm: (text, tools) => {
+      const initial = grammar.thinking?.begins?.(text) ? "reasoning" : "content";
+      return readEngineAsVllm(text, scanEngine(text, tables.vllm, { initial }), grammar, tools);
     },
+    readStrictly: strictEngineReader(grammar),
   });
+}
+
+/** Strict reading by the engine, also for formats that vLLM reads in other ways. */
+export function strictEngineReader(grammar: EngineGrammar): ParserDefinition["readStrictly"] {
+  const table = engineTables(grammar).strict;
+  return ({ text, tools, thinking }) => {
+    const scan = scanEngine(text, table, { skipOpening: thinkingSkipper(thinking) });
+    return readEngineStrictly(text, scan, grammar, tools);
+  };
 }
 
 /** For places that only grow: the end of the thinking around a place, if there is any. */

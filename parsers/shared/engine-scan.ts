@@ -85,11 +85,13 @@ export function escapePattern(literal: string): string {
 export type ScanOptions = {
   /** Given the place of a tag that opens a call: where to go on instead, or undefined to open it. */
   skipOpening?: (position: number) => number | undefined;
+  /** Default "content". */
+  initial?: EngineState | undefined;
 };
 
 export function scanEngine(text: string, table: EngineTable, options: ScanOptions = {}): EngineScan {
   const scan: EngineScan = { calls: [], content: [], contentAfter: [], reasoning: [], tags: [] };
-  const run = new EngineRun(text, scan);
+  const run = new EngineRun(text, scan, options.initial);
   let searchFrom = 0;
   for (;;) {
     const { pattern, transitions } = table[run.state];
@@ -110,14 +112,15 @@ export function scanEngine(text: string, table: EngineTable, options: ScanOption
 
 /** Where the machine stands and since when. */
 class EngineRun {
-  state: EngineState = "content";
+  state: EngineState;
   readonly #text: string;
   readonly #scan: EngineScan;
   #since = 0;
   /** Whether the last call began with a tag around it alone. */
   #wrapped = false;
 
-  constructor(text: string, scan: EngineScan) {
+  constructor(text: string, scan: EngineScan, initial: EngineState = "content") {
+    this.state = initial;
     this.#text = text;
     this.#scan = scan;
   }

@@ -30,8 +30,12 @@ export function readEngineAsVllm(
   if (!announced) content = join(text, scan.contentAfter) + content;
   if (slots.length > 0 && isBlank(content)) content = "";
   if (calls.length > 0 && !grammar.keepsContentWhitespace) content = pythonStrip(content);
-  const reasoning = pythonStripEnd(join(text, scan.reasoning));
+  const reasoning = pythonStripEnd(withoutPrefix(join(text, scan.reasoning), grammar.thinking?.prefix));
   return { content: content || null, calls, reasoning: reasoning || null };
+}
+
+function withoutPrefix(text: string, prefix: string | undefined): string {
+  return prefix !== undefined && text.startsWith(prefix) ? text.slice(prefix.length) : text;
 }
 
 function toSlot(text: string, call: ScannedCall, grammar: EngineGrammar): Slot {

@@ -9,14 +9,17 @@ const pairs: readonly (readonly [open: string, close: string])[] = [
   ["<think>", "</think>"],
   ["[THINK]", "[/THINK]"],
   ["<seed:think>", "</seed:think>"],
+  ["<|channel>", "<channel|>"],
   ["<mm:think>", "</mm:think>"],
   ["<|START_THINKING|>", "<|END_THINKING|>"],
 ];
 const closing = new Map(pairs);
 const openings = pairs.map(([open]) => open);
 
+export const thinkingTags: readonly string[] = pairs.flat();
+
 export function thinkingSpans(text: string): Span[] {
-  const scanner = new TagScanner(text, pairs.flat());
+  const scanner = new TagScanner(text, thinkingTags);
   const spans: Span[] = [];
   let position = 0;
   const first = scanner.next(0);
