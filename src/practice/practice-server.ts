@@ -1,6 +1,7 @@
 /**
- * An inference server without a model: OpenAI's chat API on loopback, played by a Teacher. For writing and
- * trying environments where no model runs. Every answer follows from the seed and the order of the requests.
+ * An inference server without a model, played by a Teacher: OpenAI's chat API and, with a tokenizer, the APIs by
+ * which trainers get exact ids. For writing and trying environments where no model runs. Every answer follows
+ * from the seed and the order of the requests.
  */
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";

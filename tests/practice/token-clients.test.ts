@@ -84,6 +84,17 @@ describe.each(clients)("server_type %s over %s", (server_type, shape) => {
     expect(failure).toMatchObject({ code: expect.stringMatching(/^INFERENCE_|^TOKEN_AUDIT_/) });
   });
 
+  test("log-probabilities are of the kind that the generation says", async () => {
+    await using practice = await startTokenPractice({}, { shapes: [shape] });
+    await using manager = createManager(server_type, practice.url);
+    const at = (temperature: number) =>
+      manager.generate(request({ temperature, seed: 7, n: 1 }), { signal: never });
+    const [[warm], [cold]] = [await at(1), await at(0.5)];
+    expect(cold?.ids).toEqual(warm?.ids);
+    const kind = JSON.stringify(cold?.logprobs) === JSON.stringify(warm?.logprobs) ? "raw" : "processed";
+    expect(cold?.logprobKind).toBe(kind);
+  });
+
   test("among faults of all kinds, nothing is handed on that was not sampled so", async () => {
     const rates = {
       drop_logprobs_rate: 0.1,
