@@ -156,7 +156,7 @@ export const hyV3Parser = defineParser({
     "Without the tool's schema every value is a string.",
     "A value can hold neither </arg_value> nor </tool_call>.",
   ],
-  stream: { markers: ["<tool_calls", "<tool_call>"], content: "verbatim" },
+  stream: { markers: ["<tool_call"], content: "verbatim" },
   readAsVllm,
   readStrictly: (input) => strictEngineReader(grammarOf(suffixOf(input.text)))(input),
   format,

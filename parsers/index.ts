@@ -3,18 +3,28 @@ import { closestNames } from "../src/contracts/closest-names.ts";
 import { LachesisError } from "../src/contracts/errors.ts";
 import { apertusParser } from "./apertus.ts";
 import { cohereCommand3Parser, cohereCommand4Parser } from "./cohere-command.ts";
+import { deepseekV4Parser, deepseekV32Parser } from "./deepseek-dsml.ts";
 import { ernie45Parser } from "./ernie45.ts";
+import { gemma4Parser } from "./gemma4.ts";
 import { gigachat3Parser } from "./gigachat3.ts";
+import { glm45Parser, ling3Parser } from "./glm.ts";
 import { granite4Parser, granite20bFunctionCallingParser, graniteParser } from "./granite.ts";
 import { hermesParser, longcatParser } from "./hermes.ts";
 import { hunyuanA13bParser } from "./hunyuan-a13b.ts";
+import { hyV3Parser } from "./hy-v3.ts";
 import { internlmParser, internS1Parser } from "./internlm.ts";
 import { jambaParser } from "./jamba.ts";
 import { llama3JsonParser, llama4JsonParser } from "./llama-json.ts";
+import { minimaxParser } from "./minimax-m1.ts";
+import { minimaxM2Parser } from "./minimax-m2.ts";
 import { mistralParser } from "./mistral.ts";
 import { phi4MiniJsonParser } from "./phi4-mini.ts";
+import { poolsideV1Parser } from "./poolside.ts";
+import { mimoParser, nemotronV3Parser, qwen3CoderParser, seedOssParser } from "./qwen3-coder.ts";
 import { qwen25Parser, trinityParser } from "./qwen25.ts";
 import type { DefinedParser } from "./shared/define-parser.ts";
+import { solarOpen2Parser } from "./solar-open2.ts";
+import { step3Parser } from "./step3.ts";
 import { xlamParser } from "./xlam.ts";
 
 /** Every parser once, in the order in which `environment parsers` lists them. */
@@ -33,6 +43,15 @@ export const parsers: readonly DefinedParser[] = [
   apertusParser,
   gigachat3Parser,
   ...[cohereCommand3Parser, cohereCommand4Parser],
+  ...[qwen3CoderParser, mimoParser, nemotronV3Parser, seedOssParser],
+  ...[glm45Parser, ling3Parser],
+  poolsideV1Parser,
+  hyV3Parser,
+  ...[minimaxParser, minimaxM2Parser],
+  step3Parser,
+  solarOpen2Parser,
+  ...[deepseekV32Parser, deepseekV4Parser],
+  gemma4Parser,
 ];
 
 const byName = new Map(

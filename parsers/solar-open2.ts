@@ -25,7 +25,7 @@ const callEnd = "<|tool_call:end|>";
 const keyStart = "<|tool_arg:start|>";
 const valueStart = "<|tool_arg:value|>";
 const valueEnd = "<|tool_arg:end|>";
-const tags = [callStart, callEnd, keyStart, valueStart, valueEnd] as const;
+const tags = [callStart, callEnd, keyStart, valueStart, valueEnd, "\n"] as const;
 type Scanner = TagScanner<(typeof tags)[number]>;
 
 /** Every start of a call, with the call or what is wrong with it. */
@@ -37,11 +37,11 @@ function* readCalls(text: string, tools: readonly ToolSchema[]): Generator<Found
     if (start === undefined) return;
     const stop = scanner.next(start.end, [callStart, callEnd]);
     position = stop?.tag === callEnd ? stop.end : (stop?.start ?? text.length);
-    const newline = text.indexOf("\n", start.end);
+    const newline = scanner.next(start.end, ["\n"])?.start;
     const raw = [start.start, position] as const;
     if (stop === undefined) {
       yield { reason: `The tool call has no ${callEnd}.`, raw };
-    } else if (newline < 0 || newline >= stop.start) {
+    } else if (newline === undefined || newline >= stop.start) {
       yield { reason: "The tool call has no newline after the function name.", raw };
     } else {
       const name = pythonStrip(text.slice(start.end, newline));

@@ -100,7 +100,7 @@ const grammar: EngineGrammar = {
   ],
   transitions: {
     content: {
-      [blockStart]: { to: "preamble" },
+      [blockStart]: { to: "between" },
       [wrapped]: { to: "preamble", opens: true },
       [callEnd]: { to: "content" },
       [blockEnd]: { to: "content" },
@@ -155,7 +155,7 @@ export const step3Parser = defineParser({
     "As vLLM reads it, a value can hold no <, loses whitespace around it, and lists and objects come back as text.",
     "Without the tool's schema every value is a string.",
   ],
-  stream: { markers: [blockStart], content: "trimmed" },
+  stream: { markers: [blockStart, wrapped, callEnd, blockEnd], content: "trimmed" },
   readAsVllm,
   readStrictly: strictEngineReader(grammar),
   format,
