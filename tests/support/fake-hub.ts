@@ -1,9 +1,10 @@
-/** A loopback server that speaks the Hugging Face hub's API for one dataset; nothing else is served. */
+/** A loopback server that speaks the Hugging Face hub's API for one dataset or model; nothing else is served. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 export type FakeHubOptions = {
+  /** Name of the dataset, or of the model: the same files are served as either. */
   dataset: string;
   /** Content by path, per revision ("main" and e.g. "refs/convert/parquet"). */
   revisions: Readonly<Record<string, Readonly<Record<string, Uint8Array>>>>;
@@ -49,9 +50,9 @@ function answer(options: FakeHubOptions, request: IncomingMessage, response: Ser
     sendJson(401, { error: "Invalid username or password." });
     return;
   }
-  const parsed = new RegExp(`^/(?:api/)?datasets/${dataset}/(revision|tree|resolve)/([^/]+)/?(.*)$`).exec(
-    url.pathname,
-  );
+  const parsed = new RegExp(
+    `^/(?:api/)?(?:datasets/|models/)?${dataset}/(revision|tree|resolve)/([^/]+)/?(.*)$`,
+  ).exec(url.pathname);
   const [, endpoint, encoded = "", path = ""] = parsed ?? [];
   const revision = decodeURIComponent(encoded);
   const name = Object.keys(revisions).find((each) => each === revision || commitOf(each) === revision);
