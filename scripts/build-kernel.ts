@@ -9,7 +9,9 @@ import { join } from "node:path";
 import asc from "assemblyscript/asc";
 
 const directory = join(import.meta.dirname, "../src/rollout-api/kernel");
-const OPTIONS = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory"];
+/** The constants lie behind the tables of kernel.as and before the input of group-kernel.ts. */
+const MEMORY = ["--importMemory", "--memoryBase", "40960"];
+const OPTIONS = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", ...MEMORY];
 const LINE = 100;
 
 /** The module's text: kernel-code.ts as it should be. */

@@ -28,6 +28,10 @@ export const registerEnvReply = z.union([
     starting_step: z.number(),
     checkpoint_interval: z.number(),
     num_steps: z.number(),
+    takes_larger_groups: z
+      .boolean()
+      .default(false)
+      .describe("Groups with more sequences than the registered group_size are queued whole."),
   }),
   z.object({ status: z.string() }),
 ]);
@@ -41,6 +45,8 @@ export type EnvRegistration = {
   starting_step: number;
   checkpoint_interval: number;
   num_steps: number;
+  /** False at an original server: there such groups wait for ever. */
+  takes_larger_groups: boolean;
 };
 
 export const envStatusReply = z.object({

@@ -24,10 +24,11 @@ export function environmentEndpoints({ compat }: WireMode): Endpoint[] {
         answering(readBody(request, body, readEnvRequest), async (env) => {
           const joined = await store.registerEnv(env);
           if (joined === null) return jsonAnswer('{"status":"wait for trainer to start"}');
+          const ownWord = compat ? "" : ',"takes_larger_groups":true';
           return jsonAnswer(
             `{"status":"success","env_id":${joined.envId},"wandb_name":${JSON.stringify(joined.wandbName)},` +
               `"checkpoint_dir":${JSON.stringify(joined.checkpointDir)},"starting_step":${joined.currentStep},` +
-              `"checkpoint_interval":${joined.checkpointInterval},"num_steps":${joined.numSteps}}`,
+              `"checkpoint_interval":${joined.checkpointInterval},"num_steps":${joined.numSteps}${ownWord}}`,
           );
         }),
     },

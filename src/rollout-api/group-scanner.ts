@@ -19,6 +19,7 @@ import {
   QUOTE,
   SPACE,
 } from "./json/json-cursor.ts";
+import type { GroupKernel } from "./kernel/group-kernel.ts";
 import type { Problems } from "./validation.ts";
 
 const indexByName = new Map(groupFields.map(({ name }, index) => [name, index]));
@@ -35,7 +36,7 @@ const UNKNOWN_KEY = -2;
 
 /** Owns scratch memory: make one and keep it; calls are synchronous. */
 export class GroupScanner {
-  readonly #cursor = new JsonCursor();
+  readonly #cursor: JsonCursor;
   /** Where each field's text lies in the scratch memory; UNSET = absent or null. */
   readonly #starts = new Int32Array(groupFields.length);
   readonly #ends = new Int32Array(groupFields.length);
@@ -44,8 +45,9 @@ export class GroupScanner {
   #groupId: string | null | undefined;
 
   /** `strict`: lists must fit together (group-shape.ts), token ids are not negative, and `group_id` is read. */
-  constructor({ strict }: { strict: boolean }) {
+  constructor({ strict, kernel }: { strict: boolean; kernel?: GroupKernel }) {
     this.#strict = strict;
+    this.#cursor = new JsonCursor(kernel);
   }
 
   /** The body of POST /scored_data. */

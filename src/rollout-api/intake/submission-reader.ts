@@ -6,7 +6,8 @@ import { hash } from "node:crypto";
 import type { EncodedGroup } from "../group-fields.ts";
 import { GroupReader } from "../group-reader.ts";
 import { GroupScanner } from "../group-scanner.ts";
-import { inflateNow } from "../inflate.ts";
+import { claimedBytes, type Inflated, inflateNow } from "../inflate.ts";
+import { GroupKernel } from "../kernel/group-kernel.ts";
 import { type BodyReading, readBytes } from "../request-body.ts";
 
 /** One request's body and how it is meant. */
@@ -38,21 +39,22 @@ const SCRATCH_KEPT_BYTES = 64 * 1024 * 1024;
 /** Owns scratch memory: make one and keep it. */
 export class SubmissionReader {
   readonly #options: ReaderOptions;
+  readonly #kernel = new GroupKernel();
   readonly #scanner: GroupScanner;
   readonly #reader: GroupReader;
   #scratch = Buffer.alloc(0);
 
   constructor(options: ReaderOptions) {
     this.#options = options;
-    this.#scanner = new GroupScanner(options);
+    this.#scanner = new GroupScanner({ ...options, kernel: this.#kernel });
     this.#reader = new GroupReader(options);
   }
 
   read(submission: Submission): SubmissionReading {
     const { strict, maxInflatedBytes } = this.#options;
     const { isZipped, isJson, isList } = submission;
-    const bytes = this.#join(submission.chunks);
-    const inflated = isZipped ? inflateNow(bytes, maxInflatedBytes) : { ok: true as const, bytes };
+    const bytes = this.#join(submission.chunks, isZipped);
+    const inflated = isZipped ? this.#inflate(bytes, maxInflatedBytes) : { ok: true as const, bytes };
     if (!inflated.ok) return inflated;
     const reading = isList ? this.#readList(inflated.bytes, isJson) : this.#readOne(inflated.bytes, isJson);
     if (!reading.ok || !strict) return reading;
@@ -63,11 +65,24 @@ export class SubmissionReader {
     return { ok: true, model: groups };
   }
 
-  /** The pieces side by side, until the next submission. */
-  #join(chunks: readonly Buffer[]): Buffer {
+  #inflate(zipped: Buffer, maxBytes: number): Inflated {
+    const claimed = claimedBytes(zipped);
+    const bytes =
+      claimed === undefined || claimed > maxBytes ? undefined : this.#kernel.inflate(zipped, claimed);
+    return bytes === undefined ? inflateNow(zipped, maxBytes) : { ok: true, bytes };
+  }
+
+  /** The pieces side by side, until the next submission; where the kernel wants them if they are not zipped. */
+  #join(chunks: readonly Buffer[], isZipped: boolean): Buffer {
     const [first] = chunks;
     if (first !== undefined && chunks.length === 1) return first;
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const room = isZipped ? undefined : this.#kernel.room(length);
+    if (room !== undefined) {
+      let at = 0;
+      for (const chunk of chunks) at += chunk.copy(room, at);
+      return room;
+    }
     if (length > SCRATCH_KEPT_BYTES) return Buffer.concat(chunks, length);
     if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2);
     let to = 0;

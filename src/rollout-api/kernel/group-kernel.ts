@@ -2,12 +2,13 @@
  * The compiled loops of kernel.as with memory of their own: bytes go in, and what the loops make of them comes
  * out, without a copy between them. One for each thread that needs one.
  */
+import { crc32 } from "node:zlib";
 import { kernelCode } from "./kernel-code.ts";
 
-/** The first words of memory are answers. */
-const INPUT = 64;
-/** The loops read and write in steps of 32 bytes, up to two beyond what counts. */
-const PADDING = 64;
+/** Below are answers, tables and constants. */
+const INPUT = 45_056;
+/** So far beyond what counts the loops read and write. */
+const PADDING = 320;
 const PAGE_BYTES = 65_536;
 /** The memory never shrinks: what is larger is left to others. */
 const LARGEST_INPUT = 8 * 1024 * 1024;
@@ -21,7 +22,17 @@ type Functions = {
   copyIntegers: (at: number, out: number) => number;
   copyFloats: (at: number, out: number) => number;
   checksum: (at: number, length: number) => number;
+  inflate: (from: number, end: number, out: number, outEnd: number) => number;
 };
+
+const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0]);
+const GZIP_HEADER_BYTES = 10;
+const GZIP_TRAILER_BYTES = 8;
+
+/** Where the output for input of so many bytes begins. */
+function outputOf(length: number): number {
+  return INPUT + length + PADDING;
+}
 
 export type LoadedInput = { input: Buffer; output: Buffer };
 
@@ -39,25 +50,53 @@ export class GroupKernel {
       copyIntegers: loopOf(exports, "copyIntegers"),
       copyFloats: loopOf(exports, "copyFloats"),
       checksum: loopOf(exports, "checksum"),
+      inflate: loopOf(exports, "inflate"),
     };
   }
 
+  /** Room for input of so many bytes; undefined = too many. */
+  room(length: number): Buffer | undefined {
+    if (length > LARGEST_INPUT) return undefined;
+    this.#reserve(outputOf(length) + outputBytes(length) + PADDING);
+    return this.#bytes.subarray(INPUT, INPUT + length);
+  }
+
   /**
-   * Takes bytes in; answers where they now are and where to write, until the next call. undefined = too many.
+   * Inflates gzip of so many bytes into that room. undefined for whatever is not plain gzip of one member that
+   * keeps all its promises: zlib is to judge it.
+   */
+  inflate(zipped: Uint8Array, length: number): Buffer | undefined {
+    const header = Buffer.from(zipped.buffer, zipped.byteOffset, Math.min(GZIP_HEADER.length, zipped.length));
+    const end = zipped.length - GZIP_TRAILER_BYTES;
+    if (!header.equals(GZIP_HEADER) || end < GZIP_HEADER_BYTES || length > LARGEST_INPUT) return undefined;
+    const from = outputOf(length);
+    this.#reserve(from + Math.max(zipped.length, outputBytes(length)) + PADDING);
+    this.#bytes.set(zipped, from);
+    const { inflate } = this.#functions;
+    const stopped = inflate(from + GZIP_HEADER_BYTES, from + end, INPUT, INPUT + length);
+    const inflated = this.#bytes.subarray(INPUT, INPUT + length);
+    const isWhole =
+      stopped === from + end &&
+      this.#bytes.readUInt32LE(stopped) === crc32(inflated) &&
+      this.#bytes.readUInt32LE(stopped + 4) === length;
+    return isWhole ? inflated : undefined;
+  }
+
+  /**
+   * Takes bytes in, unless they are what `room` or `inflate` gave; answers where they now are and where to write,
+   * until the next call. undefined = too many.
    */
   load(bytes: Uint8Array): LoadedInput | undefined {
     const { length } = bytes;
-    if (length > LARGEST_INPUT) return undefined;
-    const output = INPUT + length + PADDING;
-    this.#reserve(output + outputBytes(length) + PADDING);
-    this.#bytes.set(bytes, INPUT);
+    const isHere = bytes.buffer === this.#memory.buffer && bytes.byteOffset === INPUT;
+    const input = this.room(length);
+    if (input === undefined) return undefined;
+    if (!isHere) input.set(bytes);
+    const output = outputOf(length);
     // What earlier input left behind must not look like its end.
     this.#bytes.fill(0, INPUT + length, output);
     this.#output = output;
-    return {
-      input: this.#bytes.subarray(INPUT, INPUT + length),
-      output: this.#bytes.subarray(output, output + outputBytes(length)),
-    };
+    return { input, output: this.#bytes.subarray(output, output + outputBytes(length)) };
   }
 
   /**
@@ -104,8 +143,8 @@ export type NumbersCopied = {
   sawNegative: boolean;
 };
 
-function loopOf(exports: WebAssembly.Exports, name: string): (first: number, second: number) => number {
+function loopOf(exports: WebAssembly.Exports, name: string): (...values: number[]) => number {
   const loop = exports[name];
   if (typeof loop !== "function") throw new TypeError(`the kernel has no ${name}`);
-  return (first, second) => Number(loop(first, second));
+  return (...values) => Number(loop(...values));
 }
