@@ -29,6 +29,7 @@ const word = "<tool_call>";
 export const graniteParser = defineParser({
   name: "granite",
   models: "Granite 3.0, 3.1",
+  stream: { markers: [token, word, "["], content: "trimmed", strictOnly: true },
   limits: ["Text beside calls: vLLM then reads none."],
   readAsVllm: readGraniteAsVllm,
   readStrictly: (input) => {

@@ -29,6 +29,7 @@ function llamaJson(name: string, aliases: readonly string[], models: string): De
     aliases,
     models,
     limits: ["Text beside calls: vLLM loses it."],
+    stream: { markers: ["{", pythonTag], content: "trimmed", strictOnly: true },
     readAsVllm,
     readStrictly,
     format: ({ content, toolCalls }) => {

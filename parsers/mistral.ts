@@ -28,7 +28,7 @@ const listShape = { missingArguments: new Map() };
 export const mistralParser = defineParser({
   name: "mistral",
   models: "Mistral, Mixtral, Magistral, Ministral, Devstral",
-  stream: { markers: [marker], content: "trimmed" },
+  stream: { markers: [marker], content: "trimmed", strictOnly: true },
   makeId: makeMistralCallId,
   readAsVllm,
   readStrictly,

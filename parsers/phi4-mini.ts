@@ -12,6 +12,7 @@ export const phi4MiniJsonParser = defineParser({
   name: "phi4_mini_json",
   models: "Phi 4 mini",
   limits: ["Text beside calls: vLLM loses it.", "Arrays in arguments: vLLM loses all calls."],
+  stream: { markers: [marker], content: "trimmed", strictOnly: true },
   readAsVllm,
   readStrictly: (input) => {
     const reading = readListsStrictly(input, { start: marker }, itemReader(shape));

@@ -29,7 +29,6 @@ export const trinityParser = defineParser({
   readAsVllm: readTrinity,
   readStrictly: (input) => readTaggedStrictly(input, tags, shape),
   format: (completion) => formatTagged(completion, tags),
-  limits: ["Thinking tags in arguments: SGLang removes them."],
 });
 
 function readAsSglang(text: string, tools: readonly ToolSchema[]): VllmReading {

@@ -25,6 +25,7 @@ const wordTags = { start: "<tool_call>", end: "</tool_call>" };
 export const xlamParser = defineParser({
   name: "xlam",
   models: "Salesforce xLAM 2",
+  stream: { markers: [fence, "[", wordTags.start], content: "trimmed", strictOnly: true },
   readAsVllm,
   readStrictly,
   format: ({ content, toolCalls }) => {

@@ -1,6 +1,7 @@
 /** What the writers (`format`) of several families share. */
 import { type PythonValue, tryPythonJsonParse } from "../../src/contracts/python-json.ts";
 import { dumpJson } from "./json-calls.ts";
+import { thinkingTags } from "./thinking-spans.ts";
 
 /** A call's arguments as a value; text that is no JSON stays a string. */
 export function argumentsValue(text: string): PythonValue {
@@ -9,12 +10,12 @@ export function argumentsValue(text: string): PythonValue {
 }
 
 /**
- * JSON in which none of `tags` occurs: within strings, where alone they can stand, their first character is written
- * as an escape. So the tags of the format can be carried inside arguments.
+ * JSON in which none of `tags` occurs, nor those of thinking: within strings, where alone they can stand, their first
+ * character is written as an escape. So the tags of the format can be carried inside arguments.
  */
 export function dumpJsonWithout(value: PythonValue, tags: readonly string[]): string {
   let json = dumpJson(value);
-  for (const tag of tags) {
+  for (const tag of [...tags, ...thinkingTags]) {
     const [first = ""] = tag;
     const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, "0")}${tag.slice(first.length)}`;
     json = json.replaceAll(tag, escaped);

@@ -16,6 +16,8 @@ export type StreamRule = {
   markers: readonly string[];
   /** "trimmed": whitespace around the content may be lost, depending on what follows. */
   content: "verbatim" | "trimmed";
+  /** vLLM's reading of the format makes nothing certain before the end. */
+  strictOnly?: true;
 };
 
 export function holdBackStream(
@@ -25,7 +27,9 @@ export function holdBackStream(
 ): ToolCallStream {
   const pieces: string[] = [];
   // Strict content is trimmed in every family.
-  const gate = rule && new ContentGate({ ...rule, content: mode === "strict" ? "trimmed" : rule.content });
+  const gated = mode === "strict" ? rule && { ...rule, content: "trimmed" as const } : rule;
+  const gate =
+    gated === undefined || (mode === "vllm" && gated.strictOnly) ? undefined : new ContentGate(gated);
   return {
     push(text): ParsedDelta {
       pieces.push(text);

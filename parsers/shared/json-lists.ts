@@ -77,7 +77,7 @@ export function readListsStrictly(
     if (isInside(thinking, start.start)) continue;
     const open = skipWhitespace(text, start.end);
     const nextTag = (from: number) => scanner.next(from);
-    if (text.charAt(open) !== "[") {
+    if (text.charAt(open) !== "[" || text.startsWith(tags.start, open)) {
       const next = nextTag(open);
       position = next === undefined ? text.length : next.tag === tags.end ? next.end : next.start;
       reading.errors.push({

@@ -48,7 +48,9 @@ class Repair {
     let end = start;
     while (end < this.#text.length && "0123456789.-+eE".includes(this.#text.charAt(end))) end++;
     while (end > start && ".-+eE".includes(this.#text.charAt(end - 1))) end--;
-    return end === start ? undefined : { end, closing: "" };
+    if (end === start) return undefined;
+    // Half a fraction or exponent: a space keeps it from being taken for complete.
+    return { end, closing: /[-.+eE]/.test(this.#text.charAt(end)) ? " " : "" };
   }
 
   #string(start: number): Read {
