@@ -10,7 +10,7 @@ export type ProcessEnvironment = {
   openaiApiKey: string | undefined;
   /** LACHESIS_ROLLOUT_TOKEN: the rollout server's token when `env.rollout_server_token` is not set. */
   rolloutServerToken: string | undefined;
-  /** HF_TOKEN: for private datasets. */
+  /** HF_TOKEN: for private datasets and models. */
   hubToken: string | undefined;
   /** Downloads that later runs may reuse: LACHESIS_CACHE, else `lachesis` under XDG_CACHE_HOME or ~/.cache. */
   cacheDirectory: string;

@@ -14,6 +14,7 @@ import { type CliIo, processIo } from "./cli-io.ts";
 import { parseCount, parseDurationMs, parsePort, parseSize } from "./flag-units.ts";
 import { describeFound, openStores, parseStore, type StoreChoice, storePath } from "./open-stores.ts";
 import { packageVersion } from "./package-version.ts";
+import { readProcessEnvironment } from "./process-environment.ts";
 import { runProgram } from "./run-program.ts";
 import { openServerLog } from "./server-log-file.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -116,7 +117,7 @@ export async function runApiCommand(argv: readonly string[], io: CliIo = process
         "never",
       ]),
     )
-    .option("--tokenizer <folder>", "decode groups without messages for /ui: folder with tokenizer.json")
+    .option("--tokenizer <name>", "decode groups without messages for /ui: folder, npm:PACKAGE or hub model")
     .addOption(
       new Option("--log-level <level>", "least serious lines to log; stderr shows warnings only")
         .choices(["debug", "info", "warn", "error", "silent"])
@@ -133,10 +134,11 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
   const { token = [], maxBody, maxInflated } = flags;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const fileTokens = flags.tokenFile === undefined ? [] : await readTokenFile(flags.tokenFile);
+  const { cacheDirectory, hubToken } = readProcessEnvironment();
   await using loaded =
     flags.tokenizer === undefined
       ? undefined
-      : await loadTokenizer(flags.tokenizer, { signal: shutdown.stopping });
+      : await loadTokenizer(flags.tokenizer, { signal: shutdown.stopping, cacheDirectory, hubToken });
   const choice: StoreChoice = flags.store ?? { kind: "sqlite", path: undefined };
   using log = await openServerLog({
     runDirectory: choice.kind === "memory" ? null : flags.runDir,

@@ -12,7 +12,11 @@ export function parseTemplate(source: string): Node {
   try {
     return parse(tokenize(source.replaceAll(/\r\n?/g, "\n"), { lstrip_blocks: true, trim_blocks: true }));
   } catch (error) {
-    const reason = error instanceof SyntaxError ? error.message : "it ends inside a block or expression";
+    // The parser reads past the end of the text without looking.
+    const reason =
+      error instanceof Error && !(error instanceof TypeError)
+        ? error.message
+        : "it ends inside a block or expression";
     throw new TemplateError("syntax", reason);
   }
 }
