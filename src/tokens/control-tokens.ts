@@ -33,6 +33,8 @@ const knownEnds = [
   "</s>",
 ];
 
+const controlTags = new Set(["s", "bos", "eos", "pad", "unk", "mask", "start_of_turn", "end_of_turn"]);
+
 export class ControlTokens {
   /** Every control token; null for a tokenizer without any. */
   readonly pattern: RegExp | null;
@@ -46,7 +48,7 @@ export class ControlTokens {
   /** `endOfTurnIds`: further ids that end a turn, as generation_config.json's `eos_token_id` lists them. */
   constructor(tokenizer: Tokenizer, { endOfTurnIds = [] }: { endOfTurnIds?: readonly number[] } = {}) {
     this.#ids = tokenizer.addedTokens;
-    const control = [...tokenizer.addedTokens].filter(([text, id]) => isControl(tokenizer, text, id));
+    const control = [...tokenizer.addedTokens].filter(([text]) => isControl(text));
     this.pattern = anyOf(control.map(([text]) => text));
     this.anyToken = control[0]?.[0] ?? "";
     this.#texts = new Map(control.map(([text, id]) => [id, text]));
@@ -151,11 +153,11 @@ export class ControlTokens {
   }
 }
 
-/** "<think>" and "</tool_call>" are speech even where a tokenizer has them; "<s>" is special, so it is not. */
-function isControl(tokenizer: Tokenizer, text: string, id: number): boolean {
-  if (text.trim() === "" || [...text].length < 3) return false;
-  const special = tokenizer.decode([id], { skipSpecialTokens: true }) === "";
-  return special || !/^<\/?[a-z_]+>$/.test(text);
+/** "<think>" and "</tool_call>" are speech, whatever a tokenizer says of them; "<s>" and "<eos>" are not. */
+function isControl(text: string): boolean {
+  if (text.trim().length < 3) return false;
+  const [, tag] = /^<\/?([a-z_]+)>$/.exec(text) ?? [];
+  return tag === undefined || controlTags.has(tag);
 }
 
 function anyOf(texts: readonly string[]): RegExp | null {

@@ -36,6 +36,8 @@ export type PromptNode = {
   readonly text: string;
   /** What the template wrote from the end of the answer on: `text`, and before it the answer's closing token. */
   readonly afterAnswer: string;
+  /** What answers that stand in `text` hold; null when a turn comes before, or none holds anything. */
+  readonly held: AnswerTraits | null;
   readonly turns: TurnNode[];
 };
 

@@ -16,7 +16,7 @@ import { type FoundTurn, type NewSegmentReason, type PromptNode, SegmentStore } 
 import { findTextTurn } from "./text-prompt.ts";
 import { auditGeneration, auditPrompt } from "./token-audit.ts";
 import { type PlanRequest, type PromptPlan, TurnPlanner } from "./turn-planner.ts";
-import { joinTraits, traitsOf } from "./turn-renderer.ts";
+import { heldTraits, joinTraits, traitsOf } from "./turn-renderer.ts";
 
 export type SegmentTrackerOptions = {
   /** Shared by the rollouts of one model. */
@@ -149,7 +149,7 @@ export class SegmentTracker {
       text: this.#format.tokenizer.decode(ids),
       end: isEnded ? last : "",
       call,
-      traits: joinTraits(prompt.after?.traits ?? null, traitsOf(message)),
+      traits: joinTraits(prompt.after?.traits ?? prompt.held, traitsOf(message)),
     });
     this.#count(prompt, isFork);
   }
@@ -188,25 +188,13 @@ export class SegmentTracker {
     { messages, settings, ids }: Pick<PromptNode, "messages" | "settings" | "ids">,
   ): PromptNode {
     const text = unguarded(plan.text);
-    return plan.kind === "new"
-      ? this.#store.addPrompt({
-          after: null,
-          reason: plan.reason,
-          messages,
-          settings,
-          ids,
-          text,
-          afterAnswer: "",
-        })
-      : this.#store.addPrompt({
-          after: plan.after,
-          reason: null,
-          messages,
-          settings,
-          ids,
-          text,
-          afterAnswer: unguarded(plan.afterAnswer),
-        });
+    const own = { messages, settings, ids, text };
+    if (plan.kind === "new") {
+      const held = heldTraits(messages ?? [], text);
+      return this.#store.addPrompt({ ...own, after: null, reason: plan.reason, afterAnswer: "", held });
+    }
+    const afterAnswer = unguarded(plan.afterAnswer);
+    return this.#store.addPrompt({ ...own, after: plan.after, reason: null, afterAnswer, held: null });
   }
 
   #handOut(prompt: PromptNode, { contextLength, maxTokens }: TokenLimits): PreparedTurn {

@@ -24,7 +24,8 @@ export class TextCache {
 
   set(text: string, ids: readonly number[]): void {
     if (text.length < shortest || text.length > this.#mostCharacters || this.#ids.has(text)) return;
-    this.#ids.set(text, [...ids]);
+    // A text cut out of a prompt would keep the whole prompt alive; a copy doesn't.
+    this.#ids.set(text.isWellFormed() ? Buffer.from(text).toString() : text, [...ids]);
     this.#characters += text.length;
     for (const oldest of this.#ids.keys()) {
       if (this.#characters <= this.#mostCharacters) break;

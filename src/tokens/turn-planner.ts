@@ -3,9 +3,9 @@
  * segment rendered in full.
  *
  * A window of the conversation says what comes between two turns and whether the template rewrites history
- * (turn-renderer.ts). That templates look no further is learned, not known, so it is checked against the whole
- * conversation each time a segment's messages have doubled, which costs no more than the last such check, over and
- * over. Where the check fails, the whole conversation is rendered from then on, and the statistics say so.
+ * (turn-renderer.ts). That a template looks no further can't be known, so the window is compared with the whole
+ * conversation each time a segment's messages have doubled: all comparisons together cost about two renderings of
+ * the last. Where one fails, the whole conversation is rendered from then on, and the statistics say so.
  */
 import type { ChatMessage } from "../contracts/chat.ts";
 import type { ChatFormat, TokenHistory } from "./chat-format.ts";
@@ -97,29 +97,24 @@ export class TurnPlanner {
       return this.#extend(turn, window.afterAnswer);
     }
     const rendered = this.#tryRenderAll(request);
-    const endings = new Set([window?.afterAnswer ?? null, this.#whole(turn, next, request.settings)]);
-    for (const afterAnswer of endings) {
-      if (afterAnswer === null) continue;
-      // What the template refuses to write as a whole can only be gone on with.
-      if (rendered === null || this.#saysSame(rendered, turn, afterAnswer)) {
-        if (window !== null && afterAnswer !== window.afterAnswer) this.#trustsWindow = false;
-        return this.#extend(turn, afterAnswer);
-      }
-    }
+    // What the template refuses to write as a whole can only be gone on with.
+    const isSame = (after: string) => rendered === null || this.#saysSame(rendered, turn, after);
+    if (window !== null && isSame(window.afterAnswer)) return this.#extend(turn, window.afterAnswer);
     if (keeps) this.#trustsWindow = false;
+    const whole = this.#trustsWindow ? null : this.#whole(turn, next, request.settings);
+    if (whole !== null && isSame(whole)) return this.#extend(turn, whole);
     const isOtherTools = !isSettled && !rendered?.startsWith(this.#rootOf(turn).text);
     return this.#start(request, isOtherTools ? "tools-changed" : "history-rewritten", rendered);
   }
 
   #window(turn: TurnNode, next: readonly ChatMessage[], settings: TemplateSettings) {
     if (!this.#trustsWindow) return null;
-    const earlier = turn.prompt.after;
     const first = this.#rootOf(turn).messages?.[0];
     return this.#format.turns.renderWindow(
       {
         system: first?.role === "system" ? first : null,
         afterTool: turn.prompt.messages?.at(-1)?.role === "tool",
-        earlier: earlier?.traits ?? null,
+        earlier: turn.prompt.after?.traits ?? turn.prompt.held,
       },
       { ...settings, answer: turn.message, next },
     );

@@ -9,7 +9,7 @@
  */
 import type { AssistantMessage, ChatMessage, SystemMessage, ToolCall } from "../contracts/chat.ts";
 import type { ControlTokens } from "./control-tokens.ts";
-import type { PromptRenderer, TemplateSettings } from "./prompt-renderer.ts";
+import { isOpenAnswer, type PromptRenderer, type TemplateSettings } from "./prompt-renderer.ts";
 import { reasoningOf } from "./same-message.ts";
 
 /** What an answer holds besides its calls, as far as templates treat it differently. */
@@ -117,8 +117,9 @@ export class TurnRenderer {
   /** Without what closes the answer's own text, e.g. the braces and tags of its last call. */
   #fromEnd(rest: string, toAnswer: readonly ChatMessage[], settings: TemplateSettings): string {
     const lead = rest.slice(0, this.#control.findEnd(rest)?.index ?? 0);
+    const isCall = toAnswer.at(-1)?.role === "assistant" && !isOpenAnswer(toAnswer.at(-1));
     if (lead !== "" && lead.trim() === "") return rest.slice(lead.length);
-    if (lead === "" && this.#control.headOf(rest) !== "") return rest;
+    if (!isCall && lead === "") return rest;
     const alone = this.#tryRender(toAnswer, settings, "closed") ?? "";
     const closing = alone.slice(alone.indexOf(answerMark) + answerMark.length);
     const own = closing.slice(0, this.#control.findEnd(closing)?.index).trimEnd();
@@ -143,6 +144,20 @@ export function traitsOf(answer: AssistantMessage): AnswerTraits {
   const apart = (answer.reasoning_content ?? answer.reasoning ?? "").trim() !== "";
   const words = (answer.content ?? "").trim() !== "" && (answer.tool_calls ?? []).length > 0;
   return { thought: hasThought ? (apart ? "apart" : "inline") : null, words };
+}
+
+/**
+ * What the answers of a conversation hold in its rendered text. Templates that leave thoughts out do so from the
+ * oldest on, so the first and the last few answers tell.
+ */
+export function heldTraits(messages: readonly ChatMessage[], text: string): AnswerTraits | null {
+  const answers = messages.filter((message) => message.role === "assistant");
+  let held: AnswerTraits | null = null;
+  for (const answer of new Set([...answers.slice(0, 1), ...answers.slice(-2)])) {
+    const thought = reasoningOf(answer);
+    if (thought !== "" && text.includes(thought)) held = joinTraits(held, traitsOf(answer));
+  }
+  return held;
 }
 
 /** What either holds. */
@@ -192,14 +207,8 @@ function markedAnswers(answer: AssistantMessage, traits: AnswerTraits): Assistan
     (call): ToolCall => ({ ...call, function: { ...call.function, arguments: '{"x": "x"}' } }),
   );
   const marked: ToolCall = { ...last, function: { ...last.function, arguments: `{"x": "${answerMark}"}` } };
-  const content = traits.words
-    ? wordsMark
-    : traits.thought === "inline"
-      ? ""
-      : answer.content === null
-        ? null
-        : "";
-  const calling = thoughtful(traits, content);
+  const silent = answer.content === null ? null : "";
+  const calling = thoughtful(traits, traits.words ? wordsMark : silent);
   return [
     { ...calling, tool_calls: [...empty.slice(0, -1), marked] },
     ...(calls.length > 1 ? [{ ...calling, tool_calls: [marked] }] : []),

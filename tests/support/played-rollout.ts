@@ -150,17 +150,19 @@ function writeAnswer(
   tools: ToolSchema[],
   { format, template }: { format: ChatFormat; template: ChatTemplate },
 ): WrittenAnswer {
-  const message = answerOf(turn, index);
   const { tokenizer, control } = format;
-  const text = templateText(message, asked, tools, { format, template });
+  const message = answerOf(turn, index);
+  const { reasoning_content: thought, ...thoughtless } = message;
+  const written = templateText(message, asked, tools, { format, template });
+  const bare = templateText(thoughtless, asked, tools, { format, template }) ?? turn.words + control.anyToken;
+  // Where the template has no place for thinking, a model may well think all the same.
+  const text = written ?? (thought === undefined ? bare : `<think>\n${thought}\n</think>\n\n${bare}`);
   const opening = tryRender(() => template.render({ messages: asked, tools, addGenerationPrompt: true }));
-  const whole = text === null || opening === null ? null : tokenizer.encode(opening + text);
+  const whole = written === null || opening === null ? null : tokenizer.encode(opening + text);
   const openingIds = opening === null ? [] : tokenizer.encode(opening);
   const isWhole =
     whole !== null && openingIds.every((id, at) => whole[at] === id) && whole.length > openingIds.length;
-  const ids = isWhole
-    ? whole.slice(openingIds.length)
-    : tokenizer.encode(text ?? `${turn.words}${control.anyToken}`);
+  const ids = isWhole ? whole.slice(openingIds.length) : tokenizer.encode(text);
   switch (turn.sampling) {
     case "canonical":
       return { message, ids, isCanonical: isWhole, wasCut: false };

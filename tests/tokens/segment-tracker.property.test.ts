@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { ChatMessage } from "../../src/contracts/chat.ts";
 import { ChatFormat } from "../../src/tokens/chat-format.ts";
 import { SegmentTracker } from "../../src/tokens/segment-tracker.ts";
 import { type PlayedRollout, playRollout, rolloutScript } from "../support/played-rollout.ts";
@@ -12,13 +13,17 @@ describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate:
   const format = new ChatFormat({ tokenizer, template });
 
   /** What the template says, in the tokenizer's own tokens; null where it refuses. */
-  const canonicalIds = ({ tools }: PlayedRollout, messages: PlayedRollout["turns"][number]["asked"]) => {
+  const canonicalIds = ({ tools }: PlayedRollout, messages: readonly ChatMessage[]) => {
     try {
       return tokenizer.encode(template.render({ messages, tools, addGenerationPrompt: true }));
     } catch {
       return null;
     }
   };
+
+  /** A model that was cut may leave half a structure behind: then the tracker encodes it as text. */
+  const writesControlTokens = (messages: readonly ChatMessage[]) =>
+    messages.some((message) => format.control.guardMessage(message) !== message);
 
   test.each(["template", "keep", "auto"] as const)(
     "%s: each turn starts with the turn before it",
@@ -37,12 +42,12 @@ describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate:
               expect(prepared.inputIds.length).toBeGreaterThan(held.length);
             } else {
               canonical = true;
-              expect(prepared.inputIds).toEqual(expected);
               if (tokenHistory === "keep" && index > 0) expect(prepared.reason).toBe("template-refused");
             }
-            if (tokenHistory === "template" && canonical && expected !== null) {
+            const isTemplates = prepared.kind === "new" || tokenHistory === "template";
+            if (isTemplates && canonical && expected !== null) {
               expect(tokenizer.decode(prepared.inputIds)).toBe(tokenizer.decode(expected));
-              expect(prepared.inputIds).toEqual(expected);
+              if (!writesControlTokens(asked)) expect(prepared.inputIds).toEqual(expected);
             }
             canonical &&= isCanonical;
           }
