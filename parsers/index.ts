@@ -14,12 +14,15 @@ import { hunyuanA13bParser } from "./hunyuan-a13b.ts";
 import { hyV3Parser } from "./hy-v3.ts";
 import { internlmParser, internS1Parser } from "./internlm.ts";
 import { jambaParser } from "./jamba.ts";
+import { lfm2Parser } from "./lfm2.ts";
 import { llama3JsonParser, llama4JsonParser } from "./llama-json.ts";
 import { minimaxParser } from "./minimax-m1.ts";
 import { minimaxM2Parser } from "./minimax-m2.ts";
 import { mistralParser } from "./mistral.ts";
+import { olmo3Parser } from "./olmo3.ts";
 import { phi4MiniJsonParser } from "./phi4-mini.ts";
 import { poolsideV1Parser } from "./poolside.ts";
+import { llama4PythonicParser, pythonicParser } from "./pythonic.ts";
 import { mimoParser, nemotronV3Parser, qwen3CoderParser, seedOssParser } from "./qwen3-coder.ts";
 import { qwen25Parser, trinityParser } from "./qwen25.ts";
 import type { DefinedParser } from "./shared/define-parser.ts";
@@ -32,6 +35,9 @@ export const parsers: readonly DefinedParser[] = [
   ...[hermesParser, longcatParser],
   ...[qwen25Parser, trinityParser],
   ...[llama3JsonParser, llama4JsonParser],
+  ...[pythonicParser, llama4PythonicParser],
+  olmo3Parser,
+  lfm2Parser,
   mistralParser,
   ...[graniteParser, granite4Parser, granite20bFunctionCallingParser],
   ernie45Parser,

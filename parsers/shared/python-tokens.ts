@@ -36,6 +36,7 @@ export const pythonKeywords: ReadonlySet<string> = new Set(
 
 const operators = /\*\*=?|\/\/=?|<<=?|>>=?|<=|>=|==|!=|->|:=|\.\.\.|[-+*/%@&|^=]=?|[~<>()[\]{},:.;]/y;
 const identifier = /[\p{XID_Start}_]\p{XID_Continue}*/uy;
+const stringPrefix = /^(?:[rbuf]|br|rb|fr|rf)$/i;
 const number =
   /0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:[0-9](?:_?[0-9])*\.?(?:[0-9](?:_?[0-9])*)?|\.[0-9](?:_?[0-9])*)(?:[eE][+-]?[0-9](?:_?[0-9])*)?[jJ]?/y;
 
@@ -65,11 +66,9 @@ export class PythonTokens {
       return this.#take({ kind: "newline", start, end: newlineEnd(text, start) });
     if (isQuote(code)) return this.#string("", start);
     if (isDigit(code) || (code === 0x2e && isDigit(text.charCodeAt(start + 1)))) return this.#number(start);
-    identifier.lastIndex = start;
-    const [name] = identifier.exec(text) ?? [];
-    if (name !== undefined) return this.#name(name, start);
-    operators.lastIndex = start;
-    const [operator] = operators.exec(text) ?? [];
+    const nameEnd = identifierEnd(text, start);
+    if (nameEnd > start) return this.#name(text.slice(start, nameEnd), start);
+    const operator = operatorAt(text, start, code);
     if (operator === undefined)
       return new PythonProblem(`"${text.charAt(start)}" is not allowed here`, start);
     return this.#operator(operator, start);
@@ -92,10 +91,10 @@ export class PythonTokens {
 
   #name(name: string, start: number): PythonToken | PythonProblem {
     const end = start + name.length;
-    if (isQuote(this.#text.charCodeAt(end)) && /^(?:[rbuf]|br|rb|fr|rf)$/i.test(name)) {
+    if (isQuote(this.#text.charCodeAt(end)) && stringPrefix.test(name)) {
       return this.#string(name.toLowerCase(), start);
     }
-    return this.#take({ kind: "name", text: name.normalize("NFKC"), start, end });
+    return this.#take({ kind: "name", text: isAscii(name) ? name : name.normalize("NFKC"), start, end });
   }
 
   #string(prefix: string, start: number): PythonToken | PythonProblem {
@@ -113,8 +112,7 @@ export class PythonTokens {
     number.lastIndex = start;
     const [literal = ""] = number.exec(this.#text) ?? [];
     const end = start + literal.length;
-    identifier.lastIndex = end;
-    if (literal === "" || identifier.test(this.#text) || isDigit(this.#text.charCodeAt(end))) {
+    if (literal === "" || identifierEnd(this.#text, end) > end || isDigit(this.#text.charCodeAt(end))) {
       return new PythonProblem("invalid number", start);
     }
     const value = numberValue(literal.replaceAll("_", ""));
@@ -142,6 +140,34 @@ export class PythonTokens {
     this.#position = position;
     return undefined;
   }
+}
+
+/** Where the name at `start` ends; `start` if there is none. Most names are ASCII and need no pattern. */
+function identifierEnd(text: string, start: number): number {
+  let end = start;
+  let code = text.charCodeAt(end);
+  while (isAsciiLetter(code) || (end > start && isDigit(code))) code = text.charCodeAt(++end);
+  if (!(code >= 0x80)) return end;
+  identifier.lastIndex = start;
+  return start + (identifier.exec(text)?.[0].length ?? 0);
+}
+
+function isAsciiLetter(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) >= 0x80) return false;
+  return true;
+}
+
+/** Brackets, commas and semicolons are never a part of longer operators. */
+function operatorAt(text: string, start: number, code: number): string | undefined {
+  const isAlone =
+    (code >= 0x28 && code <= 0x29) || code === 0x2c || code === 0x3b || code === 0x5b || code === 0x5d;
+  if (isAlone || code === 0x7b || code === 0x7d) return text.charAt(start);
+  operators.lastIndex = start;
+  return operators.exec(text)?.[0];
 }
 
 function numberValue(literal: string): bigint | number | "complex" | undefined {

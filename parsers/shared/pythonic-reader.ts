@@ -50,6 +50,16 @@ export function readFirstStatement(text: string): PythonNode | PythonProblem {
   return attempt(() => new ExpressionReader(text, 0).module());
 }
 
+/** The list whose bracket stands at `start`; what follows it is not looked at. Never throws. */
+export function readList(text: string, start: number): PythonNode | PythonProblem {
+  return attempt(() => new ExpressionReader(text, start).list());
+}
+
+/** The call `name(...)` or `dotted.name(...)` at `start`; what follows it is not looked at. Never throws. */
+export function readCall(text: string, start: number): PythonNode | PythonProblem {
+  return attempt(() => new ExpressionReader(text, start).call());
+}
+
 function attempt(read: () => PythonNode): PythonNode | PythonProblem {
   try {
     return read();
@@ -63,12 +73,12 @@ function attempt(read: () => PythonNode): PythonNode | PythonProblem {
 class ExpressionReader {
   readonly #text: string;
   readonly #tokens: PythonTokens;
-  #token: PythonToken;
+  /** Read only when it is asked for: what follows the last bracket need not be Python. */
+  #current: PythonToken | undefined;
 
   constructor(text: string, start: number) {
     this.#text = text;
     this.#tokens = new PythonTokens(text, start);
-    this.#token = this.#read();
   }
 
   module(): PythonNode {
@@ -122,6 +132,22 @@ class ExpressionReader {
     if (awaitsElse) this.#refuse();
     if (!isOperation) return first;
     return { kind: "other", what: "an operation", start: first.start, end: last.end };
+  }
+
+  list(): PythonNode {
+    if (!this.#is("[")) this.#refuse();
+    return this.#list();
+  }
+
+  call(): PythonNode {
+    const { start } = this.#token;
+    const path = [this.#identifier()];
+    while (this.#is(".")) {
+      this.#advance();
+      path.push(this.#identifier());
+    }
+    if (!this.#is("(")) this.#refuse();
+    return this.#call(path.join("."), start);
   }
 
   #statement(): PythonNode {
@@ -240,7 +266,8 @@ class ExpressionReader {
       isBytes = bytes;
       isText &&= token.isText;
       pieces.push(token.value);
-      token = this.#advance();
+      this.#advance();
+      token = this.#token;
     }
     const place = { start: first.start, end: this.#lastEnd };
     if (isText) return { kind: "constant", value: pieces.join(""), ...place };
@@ -417,16 +444,18 @@ class ExpressionReader {
     this.#advance();
   }
 
-  #advance(): PythonToken {
-    this.#lastEnd = this.#token.end;
-    this.#token = this.#read();
-    return this.#token;
+  get #token(): PythonToken {
+    if (this.#current === undefined) {
+      const token = this.#tokens.next();
+      if (token instanceof PythonProblem) throw token;
+      this.#current = token;
+    }
+    return this.#current;
   }
 
-  #read(): PythonToken {
-    const token = this.#tokens.next();
-    if (token instanceof PythonProblem) throw token;
-    return token;
+  #advance(): void {
+    this.#lastEnd = this.#token.end;
+    this.#current = undefined;
   }
 
   /** A statement must begin where its line begins. */

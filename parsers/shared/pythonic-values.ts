@@ -4,8 +4,10 @@
  */
 import type { PythonDict, PythonValue } from "../../src/contracts/python-json.ts";
 import { pythonFloatRepr } from "../../src/contracts/python-json.ts";
+import { argumentsValue } from "./format-calls.ts";
 import { pythonKeywords } from "./python-tokens.ts";
 import type { PythonNode } from "./pythonic-reader.ts";
+import { thinkingTags } from "./thinking-spans.ts";
 
 export type Literals = "vllm" | "lenient";
 export type PythonicCall = { ok: true; name: string; arguments: PythonDict } | { ok: false; reason: string };
@@ -121,8 +123,13 @@ function describe(node: PythonNode): string {
   }
 }
 
-/** `f(x=1, y='two')`. Keys that are no Python names go into `**{...}`, which only the lenient reading understands. */
-export function formatPythonicCall(name: string, dict: PythonDict): string {
+/** `f(x=1, y='two')`, in which none of `tags` occurs, nor those of thinking. Keys that are no Python names go into `**{...}`, which only the lenient reading understands. */
+export function formatPythonicCall(
+  call: { name: string; arguments: string },
+  tags: readonly string[] = [],
+): string {
+  const value = argumentsValue(call.arguments);
+  const dict: PythonDict = value instanceof Map ? value : new Map([["input", value]]);
   const named: string[] = [];
   const others: PythonDict = new Map();
   for (const [key, value] of dict) {
@@ -130,7 +137,16 @@ export function formatPythonicCall(name: string, dict: PythonDict): string {
     else others.set(key, value);
   }
   if (others.size > 0) named.push(`**${pythonRepr(others)}`);
-  return `${name}(${named.join(", ")})`;
+  // Inside brackets a tag can only stand in a string, where an escape may replace its first character.
+  const written = [...tags, ...thinkingTags].reduce(
+    (text, tag) => text.replaceAll(tag, escapeFirst(tag)),
+    named.join(", "),
+  );
+  return `${call.name}(${written})`;
+}
+
+function escapeFirst(tag: string): string {
+  return `\\x${tag.charCodeAt(0).toString(16).padStart(2, "0")}${tag.slice(1)}`;
 }
 
 function isKeywordName(key: string): boolean {
