@@ -11,6 +11,7 @@ import type { ChatMessage } from "../contracts/chat.ts";
 import type { ChatFormat, TokenHistory } from "./chat-format.ts";
 import { type GivenAnswer, saysSame } from "./history-comparison.ts";
 import { isOpenAnswer, type TemplateSettings, unguarded } from "./prompt-renderer.ts";
+import { sameMessage } from "./same-message.ts";
 import type { FoundTurn, NewSegmentReason, PromptNode, SegmentStore, TurnNode } from "./segment-store.ts";
 import { afterEnd, type TurnRequest } from "./turn-renderer.ts";
 
@@ -177,7 +178,9 @@ export class TurnPlanner {
     if (this.#store.turns.length === 0) return "first-turn";
     if (this.#store.findTurn(messages, { ignoreSystem: true }) !== null) return "system-changed";
     const opening = (of: readonly ChatMessage[]) => of.find(({ role }) => role !== "system")?.content;
-    const isKnown = this.#store.roots.some((root) => opening(root.messages ?? []) === opening(messages));
+    const isKnown =
+      this.#store.roots.some((root) => opening(root.messages ?? []) === opening(messages)) ||
+      this.#store.turns.some((turn) => messages.some((message) => sameMessage(turn.message, message)));
     return isKnown ? "messages-edited" : "other-conversation";
   }
 
