@@ -24,5 +24,6 @@ function isLiteral(node: PythonNode): boolean {
 export function deserialize(text: string): PythonValue {
   const json = tryPythonJsonParse(text);
   if (json.ok) return json.value;
-  return literalEval(text) ?? text;
+  const literal = literalEval(text);
+  return literal === undefined ? text : literal;
 }

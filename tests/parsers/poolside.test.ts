@@ -27,6 +27,7 @@ describe("poolside_v1 as vLLM reads it", () => {
       null,
       [["f", '{"z": {"a": [1, null, true]}}']],
     ],
+    ["None is null", call(argument("z", "None")), null, [["f", '{"z": null}']]],
     ["else text, stripped", call(argument("z", " a b ")), null, [["f", '{"z": "a b"}']]],
     ["a block without a name is skipped", "a <tool_call></tool_call>", "a <tool_call></tool_call>", []],
     ["a name over two lines", "<tool_call>f\ng</tool_call>", "<tool_call>f\ng</tool_call>", []],
