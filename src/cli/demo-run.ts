@@ -18,6 +18,7 @@ import { MemoryStores } from "../rollout-api/memory-store.ts";
 import { startRolloutApi } from "../rollout-api/start-server.ts";
 import { EventBus } from "../telemetry/events.ts";
 import { RunProgress } from "../telemetry/run-progress.ts";
+import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type DemoStageName, type DemoState, sampleOfBatch } from "./demo-state.ts";
 import { runDemoTrainer } from "./demo-trainer.ts";
 import { splitArguments } from "./dotted-flags.ts";
@@ -53,8 +54,10 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const isolation = await chooseIsolation(options);
 
   const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal: aborted });
+  const model = started.use(await loadTokenizer("practice", { signal: aborted }));
   const practice = await startPracticeServer({
     teacher: new Gsm8kTeacher(problems),
+    model,
     config: practiceConfig.parse({ error_rate: state.errorRate, seed: state.seed }),
   });
   started.use(practice);
@@ -64,6 +67,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 
   const common = [
     `--openai.base_url=${practice.url}`,
+    "--openai.server_type=vllm",
     "--openai.model_name=practice",
     `--env.seed=${state.seed}`,
     `--env.terminal_isolation=${isolation}`,
@@ -149,7 +153,7 @@ async function playStage(
   const endsAt = state.startedAt + state.seconds * 1000 * stageEnds[name];
   using timeIsUp = abortWhen(() => Date.now() >= endsAt && hasEnough(name, state));
   const { env, servers } = config;
-  await using services = openServices({
+  await using services = await openServices({
     env,
     servers,
     runDirectory,

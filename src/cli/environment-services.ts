@@ -8,6 +8,7 @@ import type { EnvServices } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
+import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
 
 export type ServicesOptions = {
@@ -24,19 +25,18 @@ export type ServicesOptions = {
 
 export type OpenServices = EnvServices & AsyncDisposable;
 
-/** Throws a LachesisError where the configuration asks for what there isn't, e.g. an unknown backend. */
-export function openServices(options: ServicesOptions): OpenServices {
-  const { env, servers, runDirectory, logger, events, environment, stopping } = options;
-  const backend = createBackend(String(env.terminal_backend ?? "local"), backendConfig(env));
-  const manager = new ServerManager({
-    servers,
-    logger: logger.child({ part: "inference" }),
-    stopping,
-    onNotice: (notice) => events.emit("notice", notice),
-  });
+/** Rejects with a LachesisError where the configuration asks for what there isn't, e.g. an unknown backend. */
+export async function openServices(options: ServicesOptions): Promise<OpenServices> {
+  const { env, servers, runDirectory, logger, events, environment } = options;
+  await using started = new AsyncDisposableStack();
+  const backend = started.use(createBackend(String(env.terminal_backend ?? "local"), backendConfig(env)));
+  const model = speakTokens(servers)
+    ? started.use(await openTokenServers(options)).servers
+    : started.use(openChatServers(options));
+  const opened = started.move();
   return {
     modelName: [...new Set(servers.map((server) => server.model_name))].join(", "),
-    servers: manager,
+    servers: model,
     serverCount: servers.length,
     backend,
     logger,
@@ -44,11 +44,17 @@ export function openServices(options: ServicesOptions): OpenServices {
     runDirectory,
     cacheDirectory: environment.cacheDirectory,
     hubToken: environment.hubToken,
-    async [Symbol.asyncDispose]() {
-      await manager[Symbol.asyncDispose]();
-      await backend[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function openChatServers({ servers, logger, events, stopping }: ServicesOptions): ServerManager {
+  return new ServerManager({
+    servers,
+    logger: logger.child({ part: "inference" }),
+    stopping,
+    onNotice: (notice) => events.emit("notice", notice),
+  });
 }
 
 /** These `terminal_*` keys are the engine's own; all others are settings of the backend. */

@@ -93,7 +93,7 @@ export async function runVerb({
     for (const notice of [`Run directory: ${runDirectory}`, ...notices]) view.print(notice);
     try {
       const { stopping } = shutdown;
-      await using services = openServices({
+      await using services = await openServices({
         env,
         servers,
         runDirectory,

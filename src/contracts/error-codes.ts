@@ -43,7 +43,7 @@ export const errorCodes = {
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
   PARSER_UNKNOWN: "Use a name that `environment parsers` lists, or `auto`.",
   PLACEHOLDER_TOKENS_REFUSED:
-    "Use an inference server that gives token ids, or set `env.allow_placeholder_tokens`.",
+    "Set `openai.server_type` to the server's own token API (docs/inference-servers.md), or `env.allow_placeholder_tokens`.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
   REWARD_FAILED: "Mend the environment's `computeReward`: the log has the stack and the rollout's id.",
   REWARD_NOT_FINITE: "Make the environment's `computeReward` return a finite number.",

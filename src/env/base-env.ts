@@ -28,8 +28,11 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
     this.services = services;
   }
 
-  /** The engine's own preparation, before `setup`; environments override `setup` instead. */
-  async prepare(_options: { signal: AbortSignal }): Promise<void> {}
+  /**
+   * The engine's own preparation, before `setup`; environments override `setup` instead. `forTraining`: a trainer
+   * will get the groups.
+   */
+  async prepare(_options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {}
 
   /** Loads what the environment needs before its first item, e.g. a dataset. */
   async setup(_options: { signal: AbortSignal }): Promise<void> {}

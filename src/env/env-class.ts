@@ -5,9 +5,15 @@ import type { ChatServer } from "../contracts/chat.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import type { BaseEnv } from "./base-env.ts";
+import type { RolloutSession } from "./rollout-tokens.ts";
 
-/** The model servers as the engine sees them; ServerManager is one. */
+/** The model servers as the engine sees them: a ServerManager (chat), or ManagedServers (tokens). */
 export interface InferenceServers extends ChatServer {
+  /**
+   * A view for one rollout, which keeps its tokens. Servers that only chat have none: nothing that they answer
+   * can be trained on. `contextLength`: tokens that prompt and answer may have together.
+   */
+  openSession?(options: { sessionId: string; contextLength?: number | undefined }): RolloutSession;
   /** Tells which share (0..1] of the servers this environment may use. */
   setWeight?(weight: number): void;
   /** Request times and attempts of late, under Atropos' names (`server/server_0_request_time_avg`, ...). */

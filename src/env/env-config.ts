@@ -4,6 +4,7 @@
  * extend these schemas with `.extend({...})`; both stay strict, an unknown key is an error.
  */
 import { z } from "zod";
+import { tokenFields } from "./token-fields.ts";
 
 const compatibility = (why: string) => `Accepted for Atropos compatibility; ${why}.`;
 
@@ -125,14 +126,11 @@ export const baseEnvConfig = z.strictObject({
     ),
   allow_placeholder_tokens: z
     .boolean()
-    .default(true)
+    .default(false)
     .describe(
-      "Allow groups whose tokens are placeholders (all masked, nothing to train on) when the inference server gives no token ids.",
+      "serve: allow chat servers, which give no token ids: groups then carry placeholder tokens, all masked, with nothing to train on.",
     ),
-  tokenizer_name: z
-    .string()
-    .default("NousResearch/DeepHermes-3-Llama-3-3B-Preview")
-    .describe(compatibility("used once the inference servers give token ids")),
+  tokenizer_name: tokenFields.tokenizer_name,
   use_wandb: z
     .boolean()
     .default(true)
@@ -154,7 +152,7 @@ export const baseEnvConfig = z.strictObject({
     .describe(
       "serve: write metrics at a new step only if at least this many groups were sent. 0 or less = always.",
     ),
-  thinking_mode: z.boolean().default(false).describe(compatibility("the model's chat template decides")),
+  thinking_mode: z.boolean().default(false).describe(compatibility("env.thinking decides")),
   reasoning_effort: z
     .enum(["none", "minimal", "low", "medium", "high", "xhigh"])
     .nullable()
@@ -201,12 +199,7 @@ export const hermesAgentEnvConfig = baseEnvConfig.extend({
     .nullable()
     .default(null)
     .describe("Provider-specific fields, merged into every model request."),
-  tool_call_parser: z
-    .string()
-    .default("hermes")
-    .describe(
-      "How tool calls are read from raw text; servers that return structured tool calls don't need it.",
-    ),
+  ...tokenFields,
   default_result_size_chars: z
     .int()
     .min(1)

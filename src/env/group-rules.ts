@@ -6,6 +6,8 @@ export type GroupRules = {
   ensureScoresAreNotSame: boolean;
   /** Sequences must be shorter than this; Infinity = no limit. */
   maxTokenLength: number;
+  /** Sequences that a group may have that sets its own size (`group_overrides.group_size`): larger ones would wait for ever. */
+  maxSequences: number;
 };
 
 export type SkipReason = "malformed" | "wrong-size" | "same-scores" | "too-long";
@@ -23,6 +25,10 @@ export function judgeGroup(group: ScoredGroup, rules: GroupRules): GroupVerdict 
       reason: "wrong-size",
       detail: `${group.tokens.length} sequences, expected ${wanted}`,
     };
+  }
+  if (group.tokens.length > Math.max(rules.groupSize, rules.maxSequences)) {
+    const detail = `${group.tokens.length} sequences, the rollout server takes at most ${rules.maxSequences}`;
+    return { fit: false, reason: "wrong-size", detail };
   }
   const [first] = group.scores;
   if (

@@ -146,6 +146,7 @@ export class GroupWorkers<Item> {
       deadlineMs: Date.now() + timeoutMs,
       logger: env.services.logger.child({ groupId }),
       maxTokenLength: rules().maxTokenLength,
+      maxSequences: rules().maxSequences,
     };
     const collect = async (): Promise<CollectedGroup | GroupFailure> => {
       const result = await env.collectGroup(task.item, context);

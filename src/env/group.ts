@@ -18,6 +18,8 @@ export type GroupContext = {
   readonly logger: Logger;
   /** Sequences must stay shorter than this many tokens; Infinity = no limit. */
   readonly maxTokenLength: number;
+  /** Sequences that the group may have at most; more than one per rollout where history was rewritten. */
+  readonly maxSequences: number;
 };
 
 export type GroupFailure = {

@@ -20,6 +20,7 @@ import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
 import { placeholderTokens } from "./placeholder-tokens.ts";
 import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
+import { rolloutSequences, type TokenRollout } from "./rollout-sequences.ts";
 import { type PlayedRollout, runRollout } from "./run-rollout.ts";
 
 export type RolloutPlace = {
@@ -31,6 +32,8 @@ export type RolloutPlace = {
   signal: AbortSignal;
   /** Milliseconds since the epoch; Infinity = none. */
   deadlineMs: number;
+  /** Tokens that a prompt and its answer may have together; default: what the model can read. */
+  contextLength?: number | undefined;
 };
 
 export abstract class HermesAgentBaseEnv<
@@ -38,7 +41,7 @@ export abstract class HermesAgentBaseEnv<
   Config extends HermesAgentEnvConfig = HermesAgentEnvConfig,
 > extends BaseEnv<Item, Config> {
   #registry: ToolRegistry | undefined;
-  #saidPlaceholders = false;
+  readonly #said = new Set<string>();
 
   /** The user message that puts the item to the model. */
   abstract formatPrompt(item: Item): string;
@@ -67,11 +70,21 @@ export abstract class HermesAgentBaseEnv<
   }
 
   /** Proves before the first rollout that sandboxes can be made and the chosen tools work. */
-  override async prepare({ signal }: { signal: AbortSignal }): Promise<void> {
-    if (!this.config.allow_placeholder_tokens) {
+  override async prepare({
+    signal,
+    forTraining = false,
+  }: {
+    signal: AbortSignal;
+    forTraining?: boolean;
+  }): Promise<void> {
+    const hasTokens = this.services.servers.openSession !== undefined;
+    if (forTraining && !hasTokens && !this.config.allow_placeholder_tokens) {
       throw new LachesisError(
         "PLACEHOLDER_TOKENS_REFUSED",
-        "Chat completion servers give no token ids, and env.allow_placeholder_tokens is false.",
+        "Chat completion servers (openai.server_type openai) give no token ids: there would be nothing to train on.",
+        {
+          hint: "Set openai.server_type to vllm, sglang, llamacpp, trl or atropos; for scores and messages alone, env.allow_placeholder_tokens.",
+        },
       );
     }
     await this.services.backend.check({ signal });
@@ -131,6 +144,8 @@ export abstract class HermesAgentBaseEnv<
           tools,
           signal,
           deadlineMs: context.deadlineMs,
+          // A sequence must stay below the trainer's limit.
+          contextLength: context.maxTokenLength - 1,
         }),
     });
     if (!Array.isArray(played)) return played;
@@ -163,15 +178,33 @@ export abstract class HermesAgentBaseEnv<
     });
   }
 
-  #toGroup(rollouts: readonly ScoredRollout[], { maxTokenLength }: GroupContext) {
-    if (!this.#saidPlaceholders) {
-      this.#saidPlaceholders = true;
-      this.services.events.emit("notice", {
-        level: "warn",
-        message:
-          "The inference server gives no token ids: groups carry PLACEHOLDER tokens, all masked. Scores and messages are real; there is nothing to train on.",
-      });
+  #toGroup(rollouts: readonly ScoredRollout[], context: GroupContext) {
+    const withTokens = rollouts.flatMap((rollout) =>
+      rollout.tokens === null ? [] : [{ ...rollout, tokens: rollout.tokens }],
+    );
+    return withTokens.length === rollouts.length
+      ? this.#tokenGroup(withTokens, context)
+      : this.#placeholderGroup(rollouts, context);
+  }
+
+  #tokenGroup(rollouts: readonly TokenRollout[], { maxSequences }: GroupContext) {
+    const { config } = this;
+    const { sequences, leftOut } = rolloutSequences(rollouts, { ...config, maxSequences });
+    if (leftOut > 0) {
+      this.#sayOnce(
+        "A rollout's history was rewritten, and the rollout server takes no group larger than env.group_size: only the last segment of each rollout is sent.",
+      );
     }
+    return buildGroup(sequences, {
+      ...(sequences.length !== config.group_size && { groupOverrides: { group_size: sequences.length } }),
+      generationParams: { temperature: config.agent_temperature, ...rollouts[0]?.tokens.sampling },
+    });
+  }
+
+  #placeholderGroup(rollouts: readonly ScoredRollout[], { maxTokenLength }: GroupContext) {
+    this.#sayOnce(
+      "The inference server gives no token ids: groups carry PLACEHOLDER tokens, all masked. Scores and messages are real; there is nothing to train on.",
+    );
     return buildGroup(
       rollouts.map(({ result, reward }) => ({
         ...placeholderTokens(result.messages, maxTokenLength),
@@ -183,5 +216,11 @@ export abstract class HermesAgentBaseEnv<
         generationParams: { temperature: this.config.agent_temperature },
       },
     );
+  }
+
+  #sayOnce(message: string): void {
+    if (this.#said.has(message)) return;
+    this.#said.add(message);
+    this.services.events.emit("notice", { level: "warn", message });
   }
 }

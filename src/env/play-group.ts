@@ -6,9 +6,15 @@ import type { AgentResult } from "../agent/agent-result.ts";
 import type { Outcome } from "../contracts/outcome.ts";
 import { Cancellation } from "./cancellation.ts";
 import type { GroupFailure } from "./group.ts";
+import type { RolloutTokens } from "./rollout-tokens.ts";
 import type { PlayedRollout } from "./run-rollout.ts";
 
-export type ScoredRollout = { rolloutId: string; result: AgentResult; reward: number };
+export type ScoredRollout = {
+  rolloutId: string;
+  result: AgentResult;
+  reward: number;
+  tokens: RolloutTokens | null;
+};
 
 export type GroupPlay = {
   size: number;
@@ -36,10 +42,12 @@ export async function playGroup({
 
   const playToItsEnd = async (index: number): Promise<ScoredRollout | null> => {
     try {
-      const { rolloutId, outcome, result } = await playUntilScored(retries, async (attempt) =>
+      const { rolloutId, outcome, result, tokens } = await playUntilScored(retries, async (attempt) =>
         play({ index, attempt, signal: either }),
       );
-      if (outcome.kind === "scored" && result !== null) return { rolloutId, result, reward: outcome.reward };
+      if (outcome.kind === "scored" && result !== null) {
+        return { rolloutId, result, reward: outcome.reward, tokens };
+      }
       outcomes.push(outcome);
     } catch (error) {
       thrown.push(error);

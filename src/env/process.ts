@@ -46,6 +46,7 @@ export async function processEnvironment({
     groupSize: config.group_size,
     ensureScoresAreNotSame: config.ensure_scores_are_not_same,
     maxTokenLength: Number.POSITIVE_INFINITY,
+    maxSequences: Number.POSITIVE_INFINITY,
   };
   const workers = new GroupWorkers({
     env,

@@ -15,6 +15,7 @@ import { ToolContext } from "../tools/tool-context.ts";
 import { cancelledBy } from "./cancellation.ts";
 import type { EnvServices } from "./env-class.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
+import type { RolloutSession, RolloutTokens } from "./rollout-tokens.ts";
 
 export type LoopSettings = Omit<HermesAgentLoopOptions, "server" | "tools" | "split" | "events">;
 
@@ -31,6 +32,8 @@ export type RolloutRun = {
   tools: readonly Tool[];
   loop: LoopSettings;
   limits: RolloutLimits;
+  /** Tokens that the rollout's prompt and answer may have together, where the servers count them. */
+  contextLength?: number | undefined;
   messages: readonly ChatMessage[];
   computeReward(
     result: AgentResult,
@@ -44,6 +47,8 @@ export type PlayedRollout = {
   outcome: Outcome;
   /** null when the rollout ended before the agent loop did. */
   result: AgentResult | null;
+  /** null when the servers give no token ids. */
+  tokens: RolloutTokens | null;
   durationMs: number;
 };
 
@@ -53,19 +58,27 @@ export async function runRollout(run: RolloutRun): Promise<PlayedRollout> {
   const startedAt = performance.now();
   events.emit("rollout-start", { rolloutId, groupId, split });
 
-  const { outcome, result } = await playAndRelease(run);
+  const session = run.services.servers.openSession?.({
+    sessionId: rolloutId,
+    contextLength: run.contextLength,
+  });
+  const { outcome, result } = await playAndRelease(run, session);
 
   const durationMs = performance.now() - startedAt;
   const turns = result?.turnsUsed ?? 0;
   events.emit("rollout-end", { rolloutId, groupId, split, outcome, turns, durationMs });
   logOutcome(logger, { rolloutId, groupId, outcome, turns, durationMs });
-  return { rolloutId, outcome, result, durationMs };
+  const tokens = session ? { segments: session.segments(), sampling: session.samplingRecord() } : null;
+  return { rolloutId, outcome, result, tokens, durationMs };
 }
 
-async function playAndRelease(run: RolloutRun): Promise<{ outcome: Outcome; result: AgentResult | null }> {
+async function playAndRelease(
+  run: RolloutRun,
+  session: RolloutSession | undefined,
+): Promise<{ outcome: Outcome; result: AgentResult | null }> {
   const { servers, backend, logger, events } = run.services;
   await using context = new EnvRolloutContext({ ...run, backend, logger });
-  const inference = new FailureTracingServer(servers);
+  const inference = new FailureTracingServer(session ?? servers);
   const loop = new HermesAgentLoop({
     ...run.loop,
     tools: run.tools,
@@ -91,6 +104,7 @@ async function playAndRelease(run: RolloutRun): Promise<{ outcome: Outcome; resu
     if (context.signal.aborted) return cancelled(null);
     const error = toLachesisError(thrown, "INTERNAL", `rollout ${run.rolloutId}`);
     const ofInference = inference.threw(thrown) || error.code.startsWith("INFERENCE_");
+    if (error.code === "TOKEN_AUDIT_FAILED") return failed("token-audit", error);
     return failed(ofInference ? "inference" : "sandbox", error);
   }
   if (result.turnsUsed === 0) return failed("inference", promptTooLong(run.rolloutId), result);

@@ -46,7 +46,7 @@ export async function serveEnvironment(options: ServeOptions): Promise<ServeSumm
   const { events, logger, runDirectory } = services;
   const stop = AbortSignal.any([drain, abort]);
 
-  await using _environment = await startEnvironment(env, stop);
+  await using _environment = await startEnvironment(env, stop, { forTraining: true });
   await using copy =
     config.data_path_to_save_groups === null ? null : await GroupFile.open(config.data_path_to_save_groups);
   await using client = new RolloutApiClient({
@@ -82,6 +82,7 @@ export async function serveEnvironment(options: ServeOptions): Promise<ServeSumm
       groupSize: config.group_size,
       ensureScoresAreNotSame: config.ensure_scores_are_not_same,
       maxTokenLength: session.info.max_token_len > 0 ? session.info.max_token_len : Number.POSITIVE_INFINITY,
+      maxSequences: session.registration.takes_larger_groups ? session.info.batch_size : config.group_size,
     }),
     deliver: (group, groupId) => outbox.deliver(group, groupId),
     abort: AbortSignal.any([abort, failed.signal, useless.signal]),

@@ -8,10 +8,14 @@ export type RunSignals = { drain: AbortSignal; abort: AbortSignal };
  * Prepares and sets an environment up; disposing of what it returns cleans up. A failed or aborted start
  * cleans up too, and rejects.
  */
-export async function startEnvironment(env: BaseEnv, signal: AbortSignal): Promise<AsyncDisposable> {
+export async function startEnvironment(
+  env: BaseEnv,
+  signal: AbortSignal,
+  { forTraining = false }: { forTraining?: boolean } = {},
+): Promise<AsyncDisposable> {
   try {
     signal.throwIfAborted();
-    await untilAborted(env.prepare({ signal }), signal);
+    await untilAborted(env.prepare({ signal, forTraining }), signal);
     await untilAborted(env.setup({ signal }), signal);
   } catch (error) {
     // What made the start fail is the news; a clean-up that fails because of it is not.

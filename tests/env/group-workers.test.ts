@@ -24,7 +24,7 @@ async function setUp(script: NumbersScript, config: Partial<BaseEnvConfig> = {})
   const ends = recordEvents(services.events, "group-end");
   const workers = new GroupWorkers({
     env,
-    rules: () => ({ groupSize: 2, ensureScoresAreNotSame: true, maxTokenLength: 100 }),
+    rules: () => ({ groupSize: 2, ensureScoresAreNotSame: true, maxTokenLength: 100, maxSequences: 8 }),
     deliver: (group) => {
       delivered.push(group.tokens[0]?.[0] ?? -1);
       return deliver.act();

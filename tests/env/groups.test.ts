@@ -73,7 +73,12 @@ describe("buildGroup", () => {
 });
 
 describe("judgeGroup", () => {
-  const rules: GroupRules = { groupSize: 2, ensureScoresAreNotSame: true, maxTokenLength: 4 };
+  const rules: GroupRules = {
+    groupSize: 2,
+    ensureScoresAreNotSame: true,
+    maxTokenLength: 4,
+    maxSequences: 3,
+  };
   const group = (more: Partial<ScoredGroup> = {}): ScoredGroup => ({
     ...buildGroup([sequence(1), sequence(0)]),
     ...more,

@@ -16,6 +16,7 @@ const groupContext = (
   deadlineMs: Number.POSITIVE_INFINITY,
   logger: services.logger,
   maxTokenLength: 2048,
+  maxSequences: 2,
   ...more,
 });
 
@@ -194,12 +195,14 @@ describe("a group of agent rollouts", () => {
 });
 
 describe("prepare", () => {
-  test("refuses to run when placeholder tokens are not allowed", async () => {
+  test("refuses to feed a trainer from servers without token ids, unless told", async () => {
     await using services = await testServices();
-    const env = SumsEnv.make(services, { allow_placeholder_tokens: false });
-    await expect(env.prepare({ signal: new AbortController().signal })).rejects.toMatchObject({
-      code: "PLACEHOLDER_TOKENS_REFUSED",
-    });
+    const { signal } = new AbortController();
+    const prepare = (config: { allow_placeholder_tokens?: boolean }, forTraining: boolean) =>
+      SumsEnv.make(services, config).prepare({ signal, forTraining });
+    await expect(prepare({}, true)).rejects.toMatchObject({ code: "PLACEHOLDER_TOKENS_REFUSED" });
+    await expect(prepare({ allow_placeholder_tokens: true }, true)).resolves.toBeUndefined();
+    await expect(prepare({}, false)).resolves.toBeUndefined();
   });
 
   test("names an unknown toolset before any rollout", async () => {

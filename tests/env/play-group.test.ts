@@ -22,6 +22,7 @@ const played = (rolloutId: string, outcome: Outcome): PlayedRollout => ({
   rolloutId,
   outcome,
   result,
+  tokens: null,
   durationMs: 1,
 });
 const scored = (reward: number): Outcome => ({ kind: "scored", reward, stop: "finished" });

@@ -173,6 +173,7 @@ describe("with a rollout server", () => {
         starting_step: 0,
         checkpoint_interval: 5,
         num_steps: 100,
+        takes_larger_groups: true,
       },
     });
     expect(await client.info({ signal })).toEqual({ batch_size: 8, max_token_len: 128 });

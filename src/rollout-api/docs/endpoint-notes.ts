@@ -56,7 +56,7 @@ export const endpointNotes: Readonly<Record<string, EndpointNote>> = {
     summary: "An environment joins the run.",
     body: "EnvRequest",
     answer:
-      "status: success with env_id, wandb_name, checkpoint_dir, starting_step, checkpoint_interval, num_steps; or wait for trainer to start",
+      "status: success with env_id, wandb_name, checkpoint_dir, starting_step, checkpoint_interval, num_steps, takes_larger_groups (not with --compat); or wait for trainer to start",
   },
   "POST /disconnect-env": {
     summary: "An environment leaves: its share of the batches ends, its groups stay.",

@@ -1,0 +1,74 @@
+/** Played rollouts as the sequences of their group: segments with their rollout's score, and nothing made up. */
+import type { JsonObject } from "../contracts/chat.ts";
+import { trainedTokens } from "../tokens/trained-tokens.ts";
+import { advantagesOf } from "./advantages.ts";
+import type { ScoredSequence } from "./build-group.ts";
+import type { ScoredRollout } from "./play-group.ts";
+import type { RolloutTokens } from "./rollout-tokens.ts";
+import type { TokenSettings } from "./token-fields.ts";
+
+export type TokenRollout = ScoredRollout & { tokens: RolloutTokens };
+
+export type SequenceSettings = Pick<TokenSettings, "segments" | "mask_truncated" | "advantage"> & {
+  include_messages: boolean;
+  /** Sequences that the group may have at most. */
+  maxSequences: number;
+};
+
+/** `leftOut`: segments that were not put in because the group would have become too large. */
+export function rolloutSequences(
+  rollouts: readonly TokenRollout[],
+  settings: SequenceSettings,
+): { sequences: ScoredSequence[]; leftOut: number } {
+  const advantages = advantagesOf(
+    rollouts.map(({ reward }) => reward),
+    settings.advantage,
+  );
+  const total = rollouts.reduce((count, { tokens }) => count + trainable(tokens).length, 0);
+  const takesAll = settings.segments === "all" && total <= settings.maxSequences;
+  const sequences = rollouts.flatMap((rollout, index) => {
+    const segments = trainable(rollout.tokens);
+    const advantage = advantages?.[index];
+    return (takesAll ? segments : segments.slice(-1)).map((segment) =>
+      toSequence(segment, rollout, advantage, settings),
+    );
+  });
+  const leftOut = settings.segments === "all" ? total - sequences.length : 0;
+  return { sequences, leftOut };
+}
+
+type Segment = RolloutTokens["segments"][number];
+
+/** A branch whose every sampled id stands in another segment has nothing to train on. */
+function trainable({ segments }: RolloutTokens): readonly Segment[] {
+  const sampled = segments.filter((segment) => segment.sampled.includes(true));
+  return sampled.length > 0 ? sampled : segments.slice(-1);
+}
+
+function toSequence(
+  segment: Segment,
+  { reward, result }: TokenRollout,
+  advantage: number | undefined,
+  { mask_truncated, include_messages }: SequenceSettings,
+): ScoredSequence {
+  const isCut =
+    mask_truncated === "rollout" ? result.stop === "max-tokens" : segment.finishReason === "length";
+  const kept = mask_truncated !== "none" && isCut ? withoutCut(segment, mask_truncated) : segment;
+  const overrides: JsonObject = {
+    ...(segment.versions !== undefined && { versions: segment.versions }),
+  };
+  return {
+    ...trainedTokens(kept),
+    score: reward,
+    ...(advantage !== undefined && { advantages: kept.tokens.map(() => advantage) }),
+    ...(include_messages && { messages: segment.messages }),
+    ...(Object.keys(overrides).length > 0 && { overrides }),
+  };
+}
+
+/** The segment with nothing, or all but its last turn, to train on. The turn's own ids are the last ones. */
+function withoutCut(segment: Segment, part: "turn" | "rollout"): Segment {
+  const turnStart = segment.sampled.lastIndexOf(false) + 1;
+  const keptUpTo = part === "turn" ? turnStart : 0;
+  return { ...segment, sampled: segment.sampled.map((sampled, index) => sampled && index < keptUpTo) };
+}

@@ -1,0 +1,80 @@
+/**
+ * Token servers with their model's tokenizer, template and parsers: what environments play on when rollouts are to
+ * be trained on. Each rollout opens a session of its own; what they have in common is made once.
+ */
+import type { CallOptions, ChatCompletion, ChatRequest, ChatServer, JsonObject } from "../contracts/chat.ts";
+import type { ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
+import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
+import { endOfTurnIds } from "../tokens/end-of-turn.ts";
+import { ManagedServer } from "./managed-server.ts";
+import { AnswerReader } from "./read-answer.ts";
+import type { TokenServerManager } from "./token-server-manager.ts";
+
+export type ManagedServersOptions = {
+  /** Closed with this. */
+  manager: TokenServerManager;
+  format: ChatFormat;
+  parser: ToolCallParser;
+  reasoningParser?: ReasoningParser | null;
+  tokenHistory?: TokenHistory | "auto";
+  templateKwargs?: JsonObject;
+  /** Tokens that the model can read and write in all; null = unknown. */
+  contextLength?: number | null;
+  modelName: string;
+  /** Sets this run's sessions apart from those of other runs on the same servers. */
+  runId: string;
+};
+
+export type SessionOptions = {
+  /** Unique within the run. */
+  sessionId: string;
+  /** A further limit to prompt and answer together. */
+  contextLength?: number | undefined;
+};
+
+export class ManagedServers implements ChatServer, AsyncDisposable {
+  readonly #options: ManagedServersOptions;
+  readonly #reader: AnswerReader;
+  readonly #stopTokenIds: readonly number[];
+  #calls = 0;
+
+  constructor(options: ManagedServersOptions) {
+    this.#options = options;
+    this.#reader = new AnswerReader(options);
+    this.#stopTokenIds = endOfTurnIds(options.format);
+  }
+
+  openSession({ sessionId, contextLength = Number.POSITIVE_INFINITY }: SessionOptions): ManagedServer {
+    const { manager, runId, contextLength: ownLength, ...model } = this.#options;
+    const limit = Math.min(contextLength, ownLength ?? Number.POSITIVE_INFINITY);
+    return new ManagedServer({
+      ...model,
+      server: manager,
+      reader: this.#reader,
+      stopTokenIds: this.#stopTokenIds,
+      sessionId: `${runId}-${sessionId}`,
+      ...(Number.isFinite(limit) && { contextLength: limit }),
+    });
+  }
+
+  /** A call that belongs to no rollout: its tokens are not kept. */
+  async chatCompletion(request: ChatRequest, options: CallOptions): Promise<ChatCompletion> {
+    this.#calls += 1;
+    return this.openSession({ sessionId: `call-${this.#calls}` }).chatCompletion(request, options);
+  }
+
+  /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
+  setWeight(weight: number): void {
+    this.#options.manager.setWeight(weight);
+  }
+
+  /** Atropos' names: `server/server_<i>_request_time_avg` and so on, times in seconds. */
+  metrics(): Record<string, number> {
+    return this.#options.manager.metrics();
+  }
+
+  /** Breaks off what is in flight and closes the connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.manager.close();
+  }
+}
