@@ -92,6 +92,10 @@ function formatAs(call: string) {
   };
 }
 
+const plain: Wrapper = { call: "tool_call", think: "think" };
+export const qwen3CoderGrammar = grammarOf(plain);
+export const formatQwen3Coder = formatAs(plain.call);
+
 const limits = [
   "Without the tool's schema every value is a string.",
   "A value can hold neither </parameter>, <parameter= nor </function>; a key or name no >.",
@@ -101,7 +105,7 @@ function parserOf(
   name: string,
   aliases: readonly string[],
   models: string,
-  wrapper: Wrapper = { call: "tool_call", think: "think" },
+  wrapper: Wrapper = plain,
 ): DefinedParser {
   return defineEngineParser({
     name,
