@@ -36,6 +36,13 @@ export function storePath({ path }: StoreChoice & { kind: "sqlite" }, runDirecto
   return path ?? join(runDirectory, "store.sqlite");
 }
 
+/** A warning about what a power cut took; undefined = nothing. */
+export function describeLost(stores: GroupStores): string | undefined {
+  const lost = stores instanceof SqliteStores ? stores.lostGroups : 0;
+  if (lost === 0) return undefined;
+  return `${counted(lost, "group")} had not reached the disk when the machine stopped: gone (--sync full waits for the disk)`;
+}
+
 /** One line about the runs that a store holds; undefined = it holds none. */
 export async function describeFound(stores: GroupStores): Promise<string | undefined> {
   const found: string[] = [];

@@ -12,7 +12,14 @@ import { watchPlugin } from "../rollout-api/watch/watch-plugin.ts";
 import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { parseCount, parseDurationMs, parsePort, parseSize } from "./flag-units.ts";
-import { describeFound, openStores, parseStore, type StoreChoice, storePath } from "./open-stores.ts";
+import {
+  describeFound,
+  describeLost,
+  openStores,
+  parseStore,
+  type StoreChoice,
+  storePath,
+} from "./open-stores.ts";
 import { packageVersion } from "./package-version.ts";
 import { readProcessEnvironment } from "./process-environment.ts";
 import { runProgram } from "./run-program.ts";
@@ -179,6 +186,11 @@ async function serve(flags: Flags, io: CliIo): Promise<void> {
     const path = storePath(choice, flags.runDir);
     if (found !== undefined)
       io.stdout.write(`Going on with what is in ${path}: ${found} (--reset forgets it)\n`);
+    const lost = describeLost(stores);
+    if (lost !== undefined) {
+      logger.warn({ event: "groups-lost", store: path }, lost);
+      io.stderr.write(`${lost}\n`);
+    }
   }
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.
   if (!shutdown.stopping.aborted) await once(shutdown.stopping, "abort");

@@ -138,6 +138,8 @@ export type RunTotals = {
   batchesOut: number;
   /** Groups that had come before, by their id. */
   duplicates: number;
+  /** Leases that ran out before anybody settled them. */
+  leasesExpired: number;
 };
 
 /** A run at a glance, for metrics and the page; costs environments, not groups. */

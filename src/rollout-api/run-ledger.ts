@@ -9,6 +9,7 @@ const NOTHING: RunTotals = {
   sequencesOut: 0,
   batchesOut: 0,
   duplicates: 0,
+  leasesExpired: 0,
 };
 
 export class RunLedger {
@@ -32,6 +33,10 @@ export class RunLedger {
 
   duplicateCame(): void {
     this.#totals.duplicates++;
+  }
+
+  leasesExpired(count: number): void {
+    this.#totals.leasesExpired += count;
   }
 
   batchLeft(groups: readonly GroupRecord[]): void {

@@ -224,7 +224,11 @@ export class RunState<Group extends GroupRecord> {
   }
 
   #expireLeases(now: number): void {
-    for (const { batch } of this.#shelf.expire(now)) this.#journal.batchReturned(batch);
+    const expired = this.#shelf.expire(now);
+    if (expired.length === 0) return;
+    for (const { batch } of expired) this.#journal.batchReturned(batch);
+    this.#ledger.leasesExpired(expired.length);
+    this.#journal.runChanged();
   }
 
   info(): { batchSize: number; maxTokenLength: bigint } {

@@ -257,6 +257,7 @@ export function testAdmission(
         sequencesOut: 8,
         batchesOut: 1,
         duplicates: 0,
+        leasesExpired: 0,
       },
     });
   });

@@ -43,7 +43,12 @@ export function testLeases(name: string, openStores: (options: StoreOptions) => 
       const first = await take(store, 10);
       clock.time += 10_000;
       expect(await store.settleBatch(first.leaseId, "taken")).toBe(false);
-      expect(await store.overview()).toMatchObject({ openLeases: 0, waitingBatches: 1, currentStep: 1 });
+      expect(await store.overview()).toMatchObject({
+        openLeases: 0,
+        waitingBatches: 1,
+        currentStep: 1,
+        totals: { leasesExpired: 1 },
+      });
       const second = await take(store, 10);
       expect(second.labels).toEqual(["a", "b"]);
       expect(second.leaseId).not.toBe(first.leaseId);

@@ -28,8 +28,8 @@ import type { SyncMode } from "./commit-messages.ts";
 /** Where a body lies. */
 export type Place = { segment: number; start: number; length: number };
 
-/** A new segment begins when one has grown to this. */
-export const SEGMENT_BYTES = 64 * 1024 * 1024;
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+const WASTED_SEGMENTS = 4;
 const OPEN_FILES = 16;
 const SUFFIX = ".bodies";
 
@@ -45,6 +45,7 @@ type Segment = {
 export class BodySegments implements Disposable {
   readonly #directory: string;
   readonly #sync: SyncMode;
+  readonly #segmentBytes: number;
   #segments = new Map<number, Segment>();
   #current: Segment | undefined;
   #lastNumber = 0;
@@ -53,9 +54,11 @@ export class BodySegments implements Disposable {
   /** Descriptors by segment, the one used last at the end. */
   readonly #files = new Map<number, number>();
 
-  constructor(directory: string, sync: SyncMode) {
+  /** `segmentBytes`: a new segment begins when one has grown to this. */
+  constructor(directory: string, sync: SyncMode, segmentBytes = SEGMENT_BYTES) {
     this.#directory = directory;
     this.#sync = sync;
+    this.#segmentBytes = segmentBytes;
   }
 
   /** All segments up to this one are on the disk as far as they are needed. */
@@ -63,13 +66,11 @@ export class BodySegments implements Disposable {
     return this.#syncedThrough;
   }
 
-  /** Bytes of files that no body needs any more. */
-  get wastedBytes(): number {
-    return this.#sum(({ end, live }) => end - live.bytes);
-  }
-
-  get liveBytes(): number {
-    return this.#sum(({ live }) => live.bytes);
+  /** Whether more than a few segments' worth of the files is bytes that nobody needs, and more than is needed. */
+  get isWasteful(): boolean {
+    const live = this.#sum(({ live: { bytes } }) => bytes);
+    const wasted = this.#sum(({ end }) => end) - live;
+    return wasted > WASTED_SEGMENTS * this.#segmentBytes && wasted > live;
   }
 
   /** Takes up what earlier processes left: keeps the segments that are named, deletes all others. */
@@ -101,7 +102,7 @@ export class BodySegments implements Disposable {
     const places: Place[] = [];
     while (places.length < bodies.length) {
       const segment = this.#writable();
-      const fitting = firstThatFit(bodies, places.length, SEGMENT_BYTES - segment.end);
+      const fitting = firstThatFit(bodies, places.length, this.#segmentBytes - segment.end);
       const file = this.#open(segment.number);
       writeAll(file, fitting, segment.end);
       if (this.#sync === "full") fdatasyncSync(file);
@@ -156,7 +157,7 @@ export class BodySegments implements Disposable {
   /** The segment to append to. */
   #writable(): Segment {
     const current = this.#current;
-    if (current !== undefined && current.end < SEGMENT_BYTES) return current;
+    if (current !== undefined && current.end < this.#segmentBytes) return current;
     const segment = newSegment(this.#lastNumber + 1, false);
     mkdirSync(this.#directory, { recursive: true });
     const file = openSync(this.#pathOf(segment.number), "wx+");

@@ -5,7 +5,7 @@
  */
 import { LachesisError } from "../../contracts/errors.ts";
 import { GroupKernel } from "../kernel/group-kernel.ts";
-import { type BodySegments, type Place, SEGMENT_BYTES } from "./body-segments.ts";
+import type { BodySegments, Place } from "./body-segments.ts";
 import { GarbageList } from "./garbage-list.ts";
 import { bytesIn, numberIn, type Row } from "./rows.ts";
 import type { Statements } from "./statements.ts";
@@ -15,8 +15,6 @@ const LARGE_BYTES = 4096;
 /** Bodies of gone groups beyond this are deleted with each commit, at the commits' cost. */
 const MOST_GARBAGE = 128;
 const SWEPT_PER_COMMIT = 32;
-/** Segments may hold this much that nobody needs, and as much again as is needed. */
-const WASTE_BYTES = 4 * SEGMENT_BYTES;
 /** Moved at once, so that nobody is held up. */
 const MOVED_BYTES = 8 * 1024 * 1024;
 
@@ -109,8 +107,7 @@ export class StoredBodies {
   committed(): void {
     this.#segments.release(this.#released);
     this.#released = [];
-    const { wastedBytes, liveBytes } = this.#segments;
-    if (wastedBytes > WASTE_BYTES && wastedBytes > liveBytes) this.#compact();
+    if (this.#segments.isWasteful) this.#compact();
   }
 
   /** Deletes some bodies of groups that are gone; false = there are none. */

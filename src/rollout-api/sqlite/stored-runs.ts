@@ -45,6 +45,8 @@ const runRow = z.object({
     sequencesOut: count,
     batchesOut: count,
     duplicates: count,
+    // Stores of before it was counted.
+    leasesExpired: count.default(0),
   }),
 }) satisfies z.ZodType<RunRow>;
 

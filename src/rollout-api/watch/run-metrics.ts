@@ -41,6 +41,11 @@ const RUN_TOTALS: readonly [name: string, help: string, read: (overview: RunOver
     (run) => run.totals.sequencesOut,
   ],
   ["batches_taken_total", "Batches that a trainer has taken", (run) => run.totals.batchesOut],
+  [
+    "leases_expired_total",
+    "Leases that ran out before anybody settled them; their batches wait again",
+    (run) => run.totals.leasesExpired,
+  ],
   ["groups_duplicate_total", "Groups that had come before under their id", (run) => run.totals.duplicates],
 ];
 

@@ -115,6 +115,7 @@ describe("/metrics", () => {
     expect(seen.get('lachesis_leases_open{run="default"}')).toBe(0);
     expect(seen.get('lachesis_leases_settled_total{run="default",outcome="taken"}')).toBe(1);
     expect(seen.get('lachesis_leases_settled_total{run="default",outcome="refused"}')).toBe(1);
+    expect(seen.get('lachesis_leases_expired_total{run="default"}')).toBe(0);
     expect(seen.get('lachesis_groups_taken_total{run="default"}')).toBe(1);
     expect(seen.get('lachesis_groups_duplicate_total{run="default"}')).toBe(1);
     expect(seen.get('lachesis_groups_refused_total{run="default",reason="unpackable"}')).toBe(1);
