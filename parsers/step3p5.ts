@@ -40,7 +40,7 @@ class Step3p5Reader {
   }
 
   read(): VllmReading {
-    let at = 0;
+    let at = this.#skipWords();
     while (at < this.#text.length) {
       const end = this.#elementEnd(at);
       if (end === undefined) break;
@@ -54,6 +54,14 @@ class Step3p5Reader {
       name ? [{ name, arguments: pieces.join(""), raw: [start, end] }] : [],
     );
     return { content: this.#content || null, calls };
+  }
+
+  /** Up to the first tag of a call all is words, in one piece instead of many. */
+  #skipWords(): number {
+    const first = /<(?:tool_call>|(?:function|parameter)=)/.exec(this.#text)?.index;
+    const end = first ?? Math.max(0, this.#text.lastIndexOf("<"));
+    if (end > 0) this.#words.push(this.#text.slice(0, end));
+    return end;
   }
 
   /** Undefined: the rest may be the beginning of a tag, and is lost. */
