@@ -201,5 +201,5 @@ test.each([
   (piece) => {
     expectLinear(piece, 10_000_000, (text) => void readFirstStatement(text));
   },
-  60_000,
+  120_000,
 );
