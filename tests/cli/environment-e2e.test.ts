@@ -13,6 +13,7 @@ import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
 import { practiceConfig } from "../../src/practice/practice-config.ts";
 import { type RunningPracticeServer, startPracticeServer } from "../../src/practice/practice-server.ts";
 import { RolloutApiClient } from "../../src/rollout-api/client.ts";
+import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
 import { eventually, listDescendants } from "../support/host-processes.ts";
 import { bubblewrapSkipReason } from "../support/local-sandboxes.ts";
 import { RunningCli, runCli } from "./run-cli.ts";
@@ -23,6 +24,8 @@ const isolation = `--env.terminal_isolation=${bubblewrapSkipReason === undefined
 // Each test starts real processes and sandboxes, on machines that do other work too.
 vi.setConfig({ testTimeout: 90_000 });
 
+const model = await loadTokenizer("practice", { signal: new AbortController().signal });
+
 let cwd = "";
 let practice: RunningPracticeServer;
 
@@ -30,7 +33,8 @@ async function startPractice(config: { error_rate?: number; latency_ms?: number 
   const { problems } = await readGsm8kProblems(Object.values(bundledProblems), {
     signal: AbortSignal.timeout(5000),
   });
-  return startPracticeServer({ teacher: new Gsm8kTeacher(problems), config: practiceConfig.parse(config) });
+  const teacher = new Gsm8kTeacher(problems);
+  return startPracticeServer({ teacher, config: practiceConfig.parse(config), model });
 }
 
 beforeAll(async () => {
@@ -49,6 +53,9 @@ afterAll(async () => {
 });
 
 const gsm8k = (...flags: string[]) => ["gsm8k-agent", "--openai.base_url", practice.url, isolation, ...flags];
+
+/** The practice server by its token ids; its model's name is also its tokenizer's. */
+const tokenServer = ["--openai.server_type=vllm", "--openai.model_name=practice"];
 
 const readLines = async (path: string): Promise<{ scores: number[]; messages: unknown[] }[]> =>
   (await readFile(path, "utf8"))
@@ -159,7 +166,7 @@ describe("serve", () => {
       "-1",
       "--no-env.ensure_scores_are_not_same",
     ];
-    await using serve = new RunningCli(["serve", ...gsm8k(...flags)], { cwd });
+    await using serve = new RunningCli(["serve", ...gsm8k(...flags, ...tokenServer)], { cwd });
     const scores: number[] = [];
     while (scores.length < 24) {
       const batch = await trainer.batch({ signal });
