@@ -19,7 +19,7 @@ const addedTokens = [
   { content: "<think>", special: false },
   { content: "</think>", special: false },
 ];
-const addedPattern = new RegExp(addedTokens.map(({ content }) => RegExp.escape(content)).join("|"));
+const addedPattern = new RegExp(addedTokens.map(({ content }) => content.replaceAll("|", "\\|")).join("|"));
 
 const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
 

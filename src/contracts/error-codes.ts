@@ -11,6 +11,8 @@ export const errorCodes = {
     "Mend the chat template's Jinja text, or take the one that the model's publisher ships.",
   CHAT_TEMPLATE_REFUSED:
     "Give the chat template messages in the order and with the roles that the model knows.",
+  CHECKPOINT_INVALID:
+    "Name a folder that `environment train` saved to; an older step of the same run may still be whole.",
   CONFIG_FILE_INVALID:
     "Pass --config a readable YAML file: a map with the top-level keys env and openai; the message names the line.",
   CONFIG_INVALID: "Correct the key that the message names; `environment <verb> <env> --help` lists all keys.",
@@ -44,6 +46,8 @@ export const errorCodes = {
   PARSER_UNKNOWN: "Use a name that `environment parsers` lists, or `auto`.",
   PLACEHOLDER_TOKENS_REFUSED:
     "Set `openai.server_type` to the server's own token API (docs/inference-servers.md), or `env.allow_placeholder_tokens`.",
+  POLICY_ENGINE_ENDED:
+    "Start the policy server again; where the message names no close, its thread has failed: please report it.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
   REWARD_FAILED: "Mend the environment's `computeReward`: the log has the stack and the rollout's id.",
   REWARD_NOT_FINITE: "Make the environment's `computeReward` return a finite number.",
@@ -100,10 +104,19 @@ export const errorCodes = {
   TOOL_UNAVAILABLE:
     "Mend what the message says of each tool, or take its toolset away with `disabled_toolsets`.",
   TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",
+  TRAINER_THREAD_FAILED:
+    "Run `environment train --resume`: what the message names stopped a thread, most often exhausted memory.",
+  TRAINING_DATA_EMPTY:
+    "Give `--data` files of `environment process` with real tokens, or lower `--min-score`.",
+  TRAINING_DRIFT:
+    "Let the trainer and the inference server have the same weights, and let the server send raw log-probabilities.",
+  TRAINING_GROUP_INVALID:
+    "Mend the environment's masks, log-probabilities or advantages where the message says.",
   TRANSFER_FAILED:
     "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
   WEIGHTS_INVALID: "Use a .safetensors file that `environment train` or `npm run make-weights` wrote.",
+  WEIGHTS_PUSH_FAILED: "Start `environment policy-server`, or correct `--policy-url`; the message has its answer.",
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

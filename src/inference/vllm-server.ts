@@ -16,6 +16,8 @@ import { ServerFailure } from "./server-failure.ts";
 import { vllmSampling } from "./vllm-sampling.ts";
 
 const usage = z.object({ prompt_tokens: z.int() }).nullish().catch(undefined);
+/** Not stock vLLM's: our own policy server tells it with each sequence. */
+const weightVersion = z.union([z.string(), z.number()]).nullish().catch(undefined);
 
 const generateAnswer = z.object({
   choices: z
@@ -24,6 +26,7 @@ const generateAnswer = z.object({
         index: z.int(),
         finish_reason: z.string(),
         token_ids: idList.nullish(),
+        weight_version: weightVersion,
         logprobs: z
           .object({
             content: z
@@ -46,6 +49,7 @@ const completionAnswer = z.object({
         stop_reason: z.union([z.string(), z.number()]).nullish(),
         token_ids: idList.nullish(),
         prompt_token_ids: idList.nullish(),
+        weight_version: weightVersion,
         logprobs: z
           .object({
             tokens: z.array(z.string()).nullish(),
@@ -100,13 +104,14 @@ export class VllmServer extends HttpTokenServer {
     const answer = this.read(generateAnswer, await this.http.post("/inference/v1/generate", body, options));
     return {
       prompt: { count: answer.usage?.prompt_tokens },
-      sequences: byIndex(answer.choices).map(({ token_ids, logprobs, finish_reason }) => ({
+      sequences: byIndex(answer.choices).map(({ token_ids, logprobs, finish_reason, weight_version }) => ({
         ids: token_ids,
         logprobs: logprobs?.content?.map(({ logprob }) => logprob),
         logprobIds: logprobs?.content?.map(({ token }) => writtenId(token)),
         finishReason: finish_reason,
         // Not told here.
         stopReason: finish_reason === "stop" ? stopTokenAtEnd(token_ids, sampling) : null,
+        version: weight_version,
       })),
     };
   }
@@ -128,12 +133,13 @@ export class VllmServer extends HttpTokenServer {
     const choices = byIndex(answer.choices);
     return {
       prompt: { ids: choices[0]?.prompt_token_ids, count: answer.usage?.prompt_tokens },
-      sequences: choices.map(({ token_ids, logprobs, finish_reason, stop_reason }) => ({
+      sequences: choices.map(({ token_ids, logprobs, finish_reason, stop_reason, weight_version }) => ({
         ids: token_ids,
         logprobs: logprobs?.token_logprobs,
         logprobIds: logprobs?.tokens?.map(writtenId),
         finishReason: finish_reason,
         stopReason: stop_reason ?? null,
+        version: weight_version,
       })),
     };
   }

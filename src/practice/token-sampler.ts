@@ -8,6 +8,9 @@ import { LogprobModel, type ScoredToken } from "./logprob-model.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { driftIds } from "./token-drift.ts";
 
+/** What narrows the choice of each token; 1, 0, 0 and 1 change nothing. */
+export type SamplingFilters = { topP: number; topK: number; minP: number; repetitionPenalty: number };
+
 export type SamplingRequest = {
   n: number;
   temperature: number;
@@ -21,6 +24,8 @@ export type SamplingRequest = {
   /** What the text shows; ids are kept as they are. */
   skipSpecialTokens: boolean;
   includeStop: boolean;
+  /** Read by the wires of servers that have a real model behind them as well. */
+  filters?: SamplingFilters;
 };
 
 export type FinishWord = "stop" | "length" | "abort";
@@ -37,6 +42,8 @@ export type SampledSequence = {
   stopReason: string | number | null;
   /** The ids aren't those that the text would be encoded to. */
   drifted: boolean;
+  /** Of the weights, where each sequence tells its own. */
+  version?: number;
 };
 
 export type SampleOptions = {
@@ -51,6 +58,21 @@ export type SampleOptions = {
 };
 
 type Cut = Pick<SampledSequence, "ids" | "finish" | "stopReason">;
+type Shown = Pick<SamplingRequest, "includeStop" | "skipSpecialTokens">;
+
+/** What a server's text shows of the ids. */
+export function shownText(
+  tokenizer: Tokenizer,
+  { ids, finish, stopReason }: Cut,
+  { includeStop, skipSpecialTokens }: Shown,
+): string {
+  const endsInToken = finish === "stop" && typeof stopReason !== "string";
+  const shown = endsInToken && !(includeStop && stopReason !== null) ? ids.slice(0, -1) : ids;
+  const text = tokenizer.decode(shown, { skipSpecialTokens });
+  if (typeof stopReason !== "string") return text;
+  const place = text.indexOf(stopReason);
+  return place < 0 ? text : text.slice(0, place + (includeStop ? stopReason.length : 0));
+}
 
 export class TokenSampler {
   readonly tokenizer: Tokenizer;
@@ -108,14 +130,8 @@ export class TokenSampler {
     };
   }
 
-  /** What a server's text shows of the ids. */
-  textOf({ ids, finish, stopReason }: Cut, { includeStop, skipSpecialTokens }: SamplingRequest): string {
-    const endsInToken = finish === "stop" && typeof stopReason !== "string";
-    const shown = endsInToken && !(includeStop && stopReason !== null) ? ids.slice(0, -1) : ids;
-    const text = this.tokenizer.decode(shown, { skipSpecialTokens });
-    if (typeof stopReason !== "string") return text;
-    const place = text.indexOf(stopReason);
-    return place < 0 ? text : text.slice(0, place + (includeStop ? stopReason.length : 0));
+  textOf(cut: Cut, shown: Shown): string {
+    return shownText(this.tokenizer, cut, shown);
   }
 
   /** Ends at the first stop token or at the token that completes the first stop string. */

@@ -78,7 +78,9 @@ function readHeader(bytes: Uint8Array, where: string) {
   const text = new TextDecoder().decode(bytes.subarray(LENGTH_BYTES, end));
   const head = header.safeParse(parseJson(text));
   if (!head.success) throw invalid(where, `header: ${z.prettifyError(head.error)}`);
-  return { head: head.data, data: bytes.subarray(end) };
+  // A plain array also where a Buffer came: a Buffer's slices are no copies.
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + end, bytes.byteLength - end);
+  return { head: head.data, data };
 }
 
 function readConfig(text: string, where: string): TransformerConfig {

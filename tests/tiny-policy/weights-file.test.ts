@@ -12,6 +12,11 @@ describe("weights files", () => {
     expect(decodeWeights(file, "file")).toEqual({ config, weights, version: 7 });
   });
 
+  test("are read from a Buffer as from plain bytes, wherever it lies", () => {
+    const buffer = Buffer.concat([Buffer.from("x"), file]).subarray(1);
+    expect(decodeWeights(buffer, "file").weights).toEqual(weights);
+  });
+
   test("are safetensors: header length, JSON header with shapes and offsets, little-endian floats", () => {
     const length = Number(new DataView(file.buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)));

@@ -1,6 +1,7 @@
 /** Fields that several wires share, with the values that real servers give to what is left out. */
 import { z } from "zod";
 import type { Tokenizer } from "../../tokens/tokenizer.ts";
+import type { SamplingFilters } from "../token-sampler.ts";
 
 const idList = z.array(z.int().min(0)).min(1, "a prompt needs at least one token");
 
@@ -25,6 +26,14 @@ export const fields = {
     .min(0)
     .nullish()
     .transform((temperature) => temperature ?? 1),
+  /** What narrows the choice of a token. The practice server has nothing to choose from. */
+  filters: {
+    top_p: z.number().gt(0).max(1).nullish(),
+    /** 0 and -1 both turn it off. */
+    top_k: z.int().min(-1).nullish(),
+    min_p: z.number().min(0).max(1).nullish(),
+    repetition_penalty: z.number().gt(0).nullish(),
+  },
   /** Texts; one may stand alone. */
   stop: z
     .union([z.string(), z.array(z.string())])
@@ -45,6 +54,17 @@ export const fields = {
   /** Streams aren't needed for exact tokens, and aren't played. */
   stream: z.literal(false, "the practice server does not stream").nullish(),
 };
+
+const filters = z.object(fields.filters);
+
+export function samplingFilters(sent: z.output<typeof filters>): SamplingFilters {
+  return {
+    topP: sent.top_p ?? 1,
+    topK: Math.max(0, sent.top_k ?? 0),
+    minP: sent.min_p ?? 0,
+    repetitionPenalty: sent.repetition_penalty ?? 1,
+  };
+}
 
 /** The prompts as ids; texts are encoded as the server's own tokenizer would. */
 export function promptIds(

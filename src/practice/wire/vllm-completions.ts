@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Tokenizer } from "../../tokens/tokenizer.ts";
 import type { SampledSequence } from "../token-sampler.ts";
-import { fields, promptIds } from "./fields.ts";
+import { fields, promptIds, samplingFilters } from "./fields.ts";
 import { openAiRefusal, tokenName } from "./openai-logprobs.ts";
 import { allSequences, type TokenAnswer, type TokenWire, usageOf } from "./token-wire.ts";
 
@@ -16,6 +16,7 @@ const request = z.object({
   stop: fields.stop,
   stop_token_ids: fields.stopTokenIds,
   seed: fields.seed,
+  ...fields.filters,
   session_id: fields.sessionId,
   return_token_ids: z.boolean().nullish(),
   return_tokens_as_token_ids: z.boolean().nullish(),
@@ -51,6 +52,7 @@ export const vllmCompletions: TokenWire = {
         topLogprobs: parsed.logprobs ?? 0,
         skipSpecialTokens: parsed.skip_special_tokens,
         includeStop: parsed.include_stop_str_in_output,
+        filters: samplingFilters(parsed),
       },
       write: (answer) => write(answer, parsed),
     };
@@ -74,6 +76,7 @@ function write(answer: TokenAnswer, body: Body) {
       prompt_logprobs: null,
       prompt_token_ids: withIds ? promptIds : null,
       routed_experts: null,
+      ...(sequence.version !== undefined && { weight_version: sequence.version }),
     })),
     usage: usageOf(answer),
   };

@@ -1,6 +1,6 @@
 /** vLLM's POST /inference/v1/generate: ids in, ids out, no text and no stop reason. */
 import { z } from "zod";
-import { fields } from "./fields.ts";
+import { fields, samplingFilters } from "./fields.ts";
 import { chatLogprobs, openAiRefusal } from "./openai-logprobs.ts";
 import { allSequences, type TokenAnswer, type TokenWire, usageOf } from "./token-wire.ts";
 
@@ -16,6 +16,7 @@ const request = z.object({
     stop: fields.stop,
     stop_token_ids: fields.stopTokenIds,
     seed: fields.seed,
+    ...fields.filters,
   }),
   stream: fields.stream,
 });
@@ -42,6 +43,7 @@ export const vllmGenerate: TokenWire = {
         topLogprobs: params.logprobs ?? 0,
         skipSpecialTokens: false,
         includeStop: false,
+        filters: samplingFilters(params),
       },
       write: (answer) => write(answer, { requestId: rest.request_id, top: params.logprobs ?? null, ...rest }),
     };
@@ -62,6 +64,7 @@ function write(answer: TokenAnswer, { requestId, model, top }: Asked) {
       finish_reason: sequence.finish,
       token_ids: sequence.ids,
       routed_experts: null,
+      ...(sequence.version !== undefined && { weight_version: sequence.version }),
     })),
     usage: usageOf(answer),
     prompt_logprobs: null,
