@@ -1,8 +1,9 @@
-/** Writes the tables of keys in docs/cli.md from the schemas. Run: node scripts/write-cli-docs.ts */
+/** Writes the tables of keys in docs/cli.md from the schemas, and those of docs/parsers.md from the parsers. Run: node scripts/write-cli-docs.ts */
 import { readFile, writeFile } from "node:fs/promises";
 import { Gsm8kAgentEnv } from "../environments/gsm8k-agent.ts";
 import { fieldGroups } from "../src/cli/config-help.ts";
 import { configTables } from "../src/cli/config-table.ts";
+import { parsersTable, parsersTableMarks } from "../src/cli/parsers-table.ts";
 
 const page = new URL("../docs/cli.md", import.meta.url);
 const marked = /(<!-- keys: made by scripts\/write-cli-docs\.ts -->\n)[\s\S]*?(<!-- \/keys -->)/;
@@ -15,4 +16,13 @@ await writeFile(
     marked,
     (_all, open, close) => `${open}${configTables(fieldGroups(Gsm8kAgentEnv, {}))}${close}`,
   ),
+);
+
+const parsersPage = new URL("../docs/parsers.md", import.meta.url);
+const parsersText = await readFile(parsersPage, "utf8");
+if (!parsersTableMarks.test(parsersText))
+  throw new Error("docs/parsers.md: the marks around the tables are missing");
+await writeFile(
+  parsersPage,
+  parsersText.replace(parsersTableMarks, (_all, open, close) => `${open}${parsersTable()}${close}`),
 );

@@ -46,14 +46,12 @@ const maxHeld = 4096;
 class ContentGate {
   readonly #markers: readonly string[];
   readonly #trims: boolean;
-  readonly #overlap: number;
   #held = "";
   #state: "start" | "open" | "closed" = "start";
 
   constructor({ markers, content }: StreamRule) {
     this.#markers = markers;
     this.#trims = content === "trimmed";
-    this.#overlap = Math.max(0, ...markers.map(({ length }) => length - 1));
   }
 
   push(text: string): string {
@@ -79,16 +77,31 @@ class ContentGate {
   }
 
   #firstMarker(text: string): number | undefined {
-    const places = this.#markers.map((marker) => text.indexOf(marker)).filter((place) => place >= 0);
-    return places.length === 0 ? undefined : Math.min(...places);
+    let first: number | undefined;
+    for (const marker of this.#markers) {
+      const place = text.indexOf(marker);
+      if (place >= 0 && (first === undefined || place < first)) first = place;
+    }
+    return first;
   }
 
   /** How many of the last characters may be the beginning of a marker. */
   #partialMarker(text: string): number {
-    for (let length = Math.min(this.#overlap, text.length); length > 0; length--) {
-      const tail = text.slice(text.length - length);
-      if (this.#markers.some((marker) => marker.startsWith(tail))) return length;
+    let longest = 0;
+    for (const marker of this.#markers) {
+      const from = Math.max(0, text.length - marker.length + 1);
+      // Only where a marker's first character stands can it begin; that is rare in prose.
+      for (
+        let start = text.indexOf(marker.charAt(0), from);
+        start >= 0;
+        start = text.indexOf(marker.charAt(0), start + 1)
+      ) {
+        if (marker.startsWith(text.slice(start))) {
+          longest = Math.max(longest, text.length - start);
+          break;
+        }
+      }
     }
-    return 0;
+    return longest;
   }
 }

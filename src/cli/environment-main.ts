@@ -3,6 +3,7 @@ import { environments } from "../../environments/index.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { demoCommand } from "./demo-command.ts";
 import { environmentProgram } from "./environment-program.ts";
+import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { practiceServerCommand } from "./practice-server.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -18,5 +19,7 @@ export async function runEnvironmentCommand(
   const program = environmentProgram({ io, environments, onExitCode });
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));
+  program.addCommand(parseCommand({ io }));
+  program.addCommand(parsersCommand(io));
   return runProgram(program, argv, () => exitCode);
 }

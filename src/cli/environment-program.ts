@@ -1,5 +1,5 @@
 /**
- * The `environment` command: `list`, `serve`, `process`, `evaluate`, `demo`, `practice-server`. Commander
+ * The `environment` command: `list`, `serve`, `process`, `evaluate`, `demo`, `practice-server`, `parse`, `parsers`. Commander
  * handles the verbs and their plain options; dotted flags are left over for the environment's own schema,
  * which is known only once `<env>` is.
  */

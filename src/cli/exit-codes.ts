@@ -8,6 +8,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set([
   "CONFIG_INVALID",
   "ENVIRONMENT_FILE_INVALID",
   "ENVIRONMENT_UNKNOWN",
+  "PARSER_UNKNOWN",
   "USAGE_INVALID",
 ]);
 

@@ -7,7 +7,8 @@
  * `--openai.<key>` is ambiguous and refused: `--openai.<index>.<key>` says which server is meant.
  */
 
-import { nearestName } from "../contracts/closest-names.ts";
+import { parserNames, reasoningParserNames } from "../../parsers/index.ts";
+import { closestNames, nearestName } from "../contracts/closest-names.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { EnvClass } from "../env/env-class.ts";
 import { type ServerConfig, serverConfig } from "../inference/server-config.ts";
@@ -70,6 +71,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     );
   }
 
+  if (env.success) problems.push(...parserProblems(env.data, (path) => origin("env", path)));
+
   const serverInputs = mergeServers({ envClass, file, flags, problems });
   const servers = serverInputs.map((input, index) => {
     const withKey = input.api_key === undefined && openaiApiKey ? { ...input, api_key: openaiApiKey } : input;
@@ -89,6 +92,20 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     servers: servers.filter((server) => server !== undefined),
     notices: compatibilityNotices(content),
   };
+}
+
+/** The environment's own layer knows no parser: their names are checked here, where all of them are known. */
+function parserProblems(env: Record<string, unknown>, origin: (path: ConfigPath) => string): string[] {
+  const known = { tool_call_parser: parserNames, reasoning_parser: reasoningParserNames };
+  return Object.entries(known).flatMap(([key, names]) => {
+    const value = env[key];
+    if (typeof value !== "string" || value === "auto" || names.includes(value)) return [];
+    const near = closestNames(value, names, 3);
+    const where = origin([key]);
+    const place = where.startsWith("--") ? where : `${where === "" ? "" : `${where}: `}env.${key}`;
+    const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`environment parsers` lists them";
+    return [`${place}: there is no parser named "${value}"; ${hint}`];
+  });
 }
 
 /** Deep merge of maps; later ones win, and anything that is no map replaces what it meets. */

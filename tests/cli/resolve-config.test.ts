@@ -145,6 +145,14 @@ describe("values of flags", () => {
 describe("problems", () => {
   test.each([
     [{ flags: ["--env.groupSize", "2"] }, "--env.groupSize: unknown key; did you mean group_size?"],
+    [
+      { flags: ["--env.tool_call_parser", "hermess"] },
+      '--env.tool_call_parser: there is no parser named "hermess"; did you mean hermes?',
+    ],
+    [
+      { yaml: "env:\n  tool_call_parser: llama_json" },
+      'run.yaml:2: env.tool_call_parser: there is no parser named "llama_json"; did you mean llama3_json',
+    ],
     [{ flags: ["--openai.modelname", "x"] }, "--openai.modelname: unknown key; did you mean model_name?"],
     [{ flags: ["--env.group_size", "x"] }, '--env.group_size: expected integer >= 1, got "x"'],
     [{ flags: ["--env.group_size", "0"] }, "--env.group_size: expected integer >= 1, got 0"],
