@@ -260,9 +260,14 @@ function expectNothingLost(text: string, parsed: ParsedCompletion, markup: reado
 }
 
 function bare(text: string, markup: readonly string[]): string {
-  let left = text;
-  for (const literal of markup) left = left.replaceAll(literal, "");
-  return left.replace(new RegExp(`[\\s${pythonSpaces}]`, "g"), "");
+  let left = text.replace(new RegExp(`[\\s${pythonSpaces}]`, "g"), "");
+  const literals = markup.map((literal) => literal.replace(/\s/g, ""));
+  // Taking one away may bring the halves of another together.
+  for (let before = ""; before !== left; ) {
+    before = left;
+    for (const literal of literals) left = left.replaceAll(literal, "");
+  }
+  return left;
 }
 
 function withoutIds(parsed: ParsedCompletion): unknown {
