@@ -14,6 +14,8 @@ export interface InferenceServers extends ChatServer {
    * can be trained on. `contextLength`: tokens that prompt and answer may have together.
    */
   openSession?(options: { sessionId: string; contextLength?: number | undefined }): RolloutSession;
+  /** The number of the present weights, the oldest of several servers'; null where one doesn't tell. Never rejects. */
+  weightVersion?(options: { signal: AbortSignal }): Promise<number | null>;
   /** Tells which share (0..1] of the servers this environment may use. */
   setWeight?(weight: number): void;
   /** Request times and attempts of late, under Atropos' names (`server/server_0_request_time_avg`, ...). */

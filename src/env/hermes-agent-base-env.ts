@@ -20,7 +20,7 @@ import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
 import { placeholderTokens } from "./placeholder-tokens.ts";
 import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
-import { rolloutSequences, type TokenRollout } from "./rollout-sequences.ts";
+import { oldestVersion, rolloutSequences, type TokenRollout } from "./rollout-sequences.ts";
 import { type PlayedRollout, runRollout } from "./run-rollout.ts";
 
 export type RolloutPlace = {
@@ -131,6 +131,7 @@ export abstract class HermesAgentBaseEnv<
   override async collectGroup(item: Item, context: GroupContext): Promise<GroupResult> {
     const { group_size: size, rollout_retries: retries } = this.config;
     const tools = this.chooseTools(deriveSeed(context.seed, "tools"));
+    const weightVersion = (await this.services.servers.weightVersion?.({ signal: context.signal })) ?? null;
     const played = await playGroup({
       size,
       retries,
@@ -149,7 +150,7 @@ export abstract class HermesAgentBaseEnv<
         }),
     });
     if (!Array.isArray(played)) return played;
-    return { kind: "collected", group: this.#toGroup(played, context) };
+    return { kind: "collected", group: this.#toGroup(played, context, weightVersion) };
   }
 
   /** Plays held-out items through the same loop and sums them up; see `evaluateItems`. */
@@ -178,25 +179,35 @@ export abstract class HermesAgentBaseEnv<
     });
   }
 
-  #toGroup(rollouts: readonly ScoredRollout[], context: GroupContext) {
+  /** `weightVersion`: the servers' at the group's start, hence the oldest that can have sampled any of it. */
+  #toGroup(rollouts: readonly ScoredRollout[], context: GroupContext, weightVersion: number | null) {
     const withTokens = rollouts.flatMap((rollout) =>
       rollout.tokens === null ? [] : [{ ...rollout, tokens: rollout.tokens }],
     );
     return withTokens.length === rollouts.length
-      ? this.#tokenGroup(withTokens, context)
+      ? this.#tokenGroup(withTokens, context, weightVersion)
       : this.#placeholderGroup(rollouts, context);
   }
 
-  #tokenGroup(rollouts: readonly TokenRollout[], { maxSequences }: GroupContext) {
+  #tokenGroup(
+    rollouts: readonly TokenRollout[],
+    { maxSequences }: GroupContext,
+    weightVersion: number | null,
+  ) {
     const { config } = this;
     const { sequences, leftOut } = rolloutSequences(rollouts, { ...config, maxSequences });
     if (leftOut > 0) {
       this.#sayOnce(
-        "A rollout's history was rewritten, and the rollout server takes no group larger than env.group_size: only the last segment of each rollout is sent.",
+        "A rollout's history was rewritten, and its group would become larger than the rollout server takes: only the last segment of each rollout is sent.",
       );
     }
+    const version = oldestVersion(rollouts) ?? weightVersion;
+    const groupOverrides = {
+      ...(sequences.length !== config.group_size && { group_size: sequences.length }),
+      ...(version !== null && { weight_version: version }),
+    };
     return buildGroup(sequences, {
-      ...(sequences.length !== config.group_size && { groupOverrides: { group_size: sequences.length } }),
+      ...(Object.keys(groupOverrides).length > 0 && { groupOverrides }),
       generationParams: { temperature: config.agent_temperature, ...rollouts[0]?.tokens.sampling },
     });
   }

@@ -1,5 +1,4 @@
 /** Played rollouts as the sequences of their group: segments with their rollout's score, and nothing made up. */
-import type { JsonObject } from "../contracts/chat.ts";
 import { trainedTokens } from "../tokens/trained-tokens.ts";
 import { advantagesOf } from "./advantages.ts";
 import type { ScoredSequence } from "./build-group.ts";
@@ -54,15 +53,13 @@ function toSequence(
   const isCut =
     mask_truncated === "rollout" ? result.stop === "max-tokens" : segment.finishReason === "length";
   const kept = mask_truncated !== "none" && isCut ? withoutCut(segment, mask_truncated) : segment;
-  const overrides: JsonObject = {
-    ...(segment.versions !== undefined && { versions: segment.versions }),
-  };
+  const weightVersion = weightVersionOf(segment);
   return {
     ...trainedTokens(kept),
     score: reward,
     ...(advantage !== undefined && { advantages: kept.tokens.map(() => advantage) }),
     ...(include_messages && { messages: segment.messages }),
-    ...(Object.keys(overrides).length > 0 && { overrides }),
+    ...(weightVersion !== null && { overrides: { weight_version: weightVersion } }),
   };
 }
 
@@ -71,4 +68,23 @@ function withoutCut(segment: Segment, part: "turn" | "rollout"): Segment {
   const turnStart = segment.sampled.lastIndexOf(false) + 1;
   const keptUpTo = part === "turn" ? turnStart : 0;
   return { ...segment, sampled: segment.sampled.map((sampled, index) => sampled && index < keptUpTo) };
+}
+
+/** One number where one version sampled all, else one a token, null where nothing was sampled; null when unknown. */
+function weightVersionOf({ sampled, versions }: Segment): number | (number | null)[] | null {
+  if (versions === undefined) return null;
+  const known = new Set(versions.filter((_, index) => sampled[index]));
+  const [first] = known;
+  if (first === undefined) return null;
+  return known.size === 1 ? first : versions.map((version, index) => (sampled[index] ? version : null));
+}
+
+/** The oldest weights that sampled any of it; null when unknown. */
+export function oldestVersion(rollouts: readonly TokenRollout[]): number | null {
+  const segments = rollouts.flatMap(({ tokens }) => tokens.segments);
+  if (segments.some(({ versions }) => versions === undefined)) return null;
+  const known = segments.flatMap(({ sampled, versions = [] }) =>
+    versions.filter((_, index) => sampled[index]),
+  );
+  return known.length === 0 ? null : known.reduce((oldest, version) => Math.min(oldest, version));
 }

@@ -32,11 +32,15 @@ export type SessionOptions = {
   contextLength?: number | undefined;
 };
 
+/** No group waits longer for a number that only helps to judge it. */
+const versionTimeoutMs = 5_000;
+
 export class ManagedServers implements ChatServer, AsyncDisposable {
   readonly #options: ManagedServersOptions;
   readonly #reader: AnswerReader;
   readonly #stopTokenIds: readonly number[];
   #calls = 0;
+  #tellsVersion = true;
 
   constructor(options: ManagedServersOptions) {
     this.#options = options;
@@ -61,6 +65,25 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
   async chatCompletion(request: ChatRequest, options: CallOptions): Promise<ChatCompletion> {
     this.#calls += 1;
     return this.openSession({ sessionId: `call-${this.#calls}` }).chatCompletion(request, options);
+  }
+
+  /**
+   * The number of the present weights, the oldest of several servers'; null where one doesn't tell. Servers that
+   * have no such number are asked once. Never rejects.
+   */
+  async weightVersion({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    if (!this.#tellsVersion) return null;
+    try {
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(versionTimeoutMs)]);
+      const told = await this.#options.manager.weightVersions({ signal: inTime });
+      const versions = told.map(({ version }) => (/^\d{1,15}$/.test(version ?? "") ? Number(version) : null));
+      this.#tellsVersion = versions.some((version) => version !== null);
+      const known = versions.filter((version) => version !== null);
+      return known.length < versions.length ? null : Math.min(...known);
+    } catch {
+      // A server that is away says nothing now; what it answers later is checked by itself.
+      return null;
+    }
   }
 
   /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
