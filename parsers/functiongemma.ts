@@ -25,8 +25,8 @@ import { isInside, thinkingTags } from "./shared/thinking-spans.ts";
 
 const start = "<start_function_call>";
 const end = "<end_function_call>";
-const escape = "<escape>";
-const tags = [start, end, escape];
+const quoteTag = "<escape>";
+const tags = [start, end, quoteTag];
 const word = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d]";
 const opening = new RegExp(`${start}call:(${word}+)\\{`, "gu");
 const lastWord = new RegExp(`${word}$`, "u");
@@ -64,18 +64,18 @@ function escapedValues(body: string): PythonDict {
   const values: PythonDict = new Map();
   let position = 0;
   for (;;) {
-    const at = body.indexOf(`:${escape}`, position);
+    const at = body.indexOf(`:${quoteTag}`, position);
     if (at < 0) return values;
     const name = wordBefore(body, position, at);
-    const from = at + 1 + escape.length;
-    const to = body.indexOf(escape, from);
+    const from = at + 1 + quoteTag.length;
+    const to = body.indexOf(quoteTag, from);
     if (name === "") {
       position = from;
       continue;
     }
     if (to < 0) return values;
     values.set(name, readValue(body.slice(from, to)));
-    position = to + escape.length;
+    position = to + quoteTag.length;
   }
 }
 
@@ -149,9 +149,9 @@ function readStrictValue(
   from: number,
   scanner: TagScanner<string>,
 ): { value: PythonValue; end: number } | undefined {
-  if (text.startsWith(escape, from)) {
-    const to = scanner.next(from + escape.length, [escape]);
-    return to && { value: readValue(text.slice(from + escape.length, to.start)), end: to.end };
+  if (text.startsWith(quoteTag, from)) {
+    const to = scanner.next(from + quoteTag.length, [quoteTag]);
+    return to && { value: readValue(text.slice(from + quoteTag.length, to.start)), end: to.end };
   }
   const decoded = rawDecode(text, from);
   if (decoded.ok) return decoded;
@@ -165,7 +165,7 @@ function formatFunctionGemma({ content, toolCalls }: FormattableCompletion): str
   const calls = toolCalls.map((call) => {
     const value = argumentsValue(call.arguments);
     const dict: PythonDict = value instanceof Map ? value : new Map([["input", value]]);
-    const items = [...dict].map(([key, item]) => `${key}:${escape}${spell(item)}${escape}`);
+    const items = [...dict].map(([key, item]) => `${key}:${quoteTag}${spell(item)}${quoteTag}`);
     return `${start}call:${call.name}{${items.join(",")}}${end}`;
   });
   return afterContent(content, calls.join(""));

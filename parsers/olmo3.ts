@@ -3,11 +3,11 @@
  * lines and reads that, all or none; text outside the tags is lost.
  */
 import type { FormattableCompletion } from "../src/contracts/tool-call-parser.ts";
-import { looksLikeCallList } from "./shared/call-list-guard.ts";
+import { beginsCall, looksLikeCallList } from "./shared/call-list-guard.ts";
 import { defineParser, type Span, type StrictInput, type VllmReading } from "./shared/define-parser.ts";
 import { afterContent } from "./shared/format-calls.ts";
 import { PiecedText } from "./shared/pieced-text.ts";
-import { pythonStripEnd, pythonStripStart } from "./shared/python-text.ts";
+import { isPythonSpace, pythonStripEnd, pythonStripStart } from "./shared/python-text.ts";
 import { firstOutside, PythonBlockReader, readCallListAsVllm, StrictCalls } from "./shared/pythonic-calls.ts";
 import { PythonProblem, readCall } from "./shared/pythonic-reader.ts";
 import { formatPythonicCall, pythonicCall } from "./shared/pythonic-values.ts";
@@ -32,12 +32,19 @@ export const olmo3Parser = defineParser({
 
 function readAsVllm(text: string): VllmReading {
   const body = wrappedBody(text) ?? [0, text.length];
+  if (!beginsCall(text, skipSpaces(text, body[0]))) return { content: text, calls: [] };
   const list = listOfLines(text, body);
   if (!looksLikeCallList(list.text)) return { content: text, calls: [] };
   const read = readCallListAsVllm(list.text);
   if (!read.ok) return { content: text, calls: [], errors: [{ reason: read.reason, raw: body }] };
   const calls = read.calls.map((call) => ({ ...call, raw: list.original(call.raw) }));
   return { content: null, calls };
+}
+
+function skipSpaces(text: string, from: number): number {
+  let position = from;
+  while (isPythonSpace(text.charCodeAt(position))) position++;
+  return position;
 }
 
 /** What stands between the first start tag and the first end tag after it. */

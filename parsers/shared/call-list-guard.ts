@@ -30,6 +30,12 @@ export function looksLikeCallList(text: string): boolean {
   }
 }
 
+/** Whether `name()` or `name(keyword=` stands at `position`: what the pattern demands of the first call. */
+export function beginsCall(text: string, position: number): boolean {
+  opening.lastIndex = position;
+  return opening.test(text);
+}
+
 /** Whether some `)`, then only whitespace, then `]` comes from `from` on. */
 function hasListEnd(text: string, from: number): boolean {
   let bracket = text.indexOf("]", from);
