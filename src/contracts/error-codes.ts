@@ -4,7 +4,7 @@
  */
 export const errorCodes = {
   BIND_UNPROTECTED:
-    "Give run-api tokens (`--token-file`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
+    "Give run-api tokens (`--token-file`; policy-server an `--admin-token`), listen on 127.0.0.1, or say run-api `--insecure` on a network that you trust.",
   CHAT_TEMPLATE_FAILED:
     "Give the messages the fields that the model's chat template asks for; the message names what it stumbled over.",
   CHAT_TEMPLATE_INVALID:
@@ -116,7 +116,8 @@ export const errorCodes = {
     "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
   WEIGHTS_INVALID: "Use a .safetensors file that `environment train` or `npm run make-weights` wrote.",
-  WEIGHTS_PUSH_FAILED: "Start `environment policy-server`, or correct `--policy-url`; the message has its answer.",
+  WEIGHTS_PUSH_FAILED:
+    "Start `environment policy-server`, or correct `--policy-url`; the message has its answer.",
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -5,6 +5,7 @@
 import { EventEmitter } from "node:events";
 import type { Split } from "../contracts/chat.ts";
 import type { Outcome } from "../contracts/outcome.ts";
+import type { TrainingStep } from "../contracts/training-step.ts";
 
 export type RunEvents = {
   "rollout-start": { rolloutId: string; groupId: string; split: Split };
@@ -32,6 +33,12 @@ export type RunEvents = {
   "eval-start": { items: number };
   /** evaluate: one item is done. */
   "eval-item": { score: number | null };
+  /** train: one optimizer step is done. */
+  "train-step": TrainingStep;
+  /** train: the policy server samples with the weights of this step. */
+  "weights-pushed": { version: number; durationMs: number };
+  /** train: a checkpoint is on disk. */
+  "checkpoint-saved": { step: number; path: string };
   /** Something people should read, once. */
   notice: { level: "info" | "warn" | "error"; code?: string; message: string };
 };
