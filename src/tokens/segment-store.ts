@@ -137,16 +137,11 @@ export class SegmentStore {
 
   /** Ids of the whole prompt: the segment's so far, verbatim, and its own. */
   idsOf(prompt: PromptNode): number[] {
-    const ids: number[] = [];
-    const add = (more: readonly number[]) => {
-      for (const id of more) ids.push(id);
-    };
-    for (const turn of prompt.after === null ? [] : this.pathTo(prompt.after)) {
-      add(turn.prompt.ids);
-      add(turn.ids);
-    }
-    add(prompt.ids);
-    return ids;
+    const turns = prompt.after === null ? [] : this.pathTo(prompt.after);
+    const parts = turns.flatMap((turn) => [turn.prompt.ids, turn.ids]);
+    // concat copies memory; pushing one by one took longer than the rest of a turn at 70,000 ids.
+    const none: number[] = [];
+    return none.concat(...parts, prompt.ids);
   }
 
   /** Turns that none follows, in the order of their commits: each ends a segment. */

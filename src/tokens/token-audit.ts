@@ -44,9 +44,9 @@ export function auditGeneration(
 
 /** Throws TOKEN_AUDIT_FAILED when the ids that were sent are not the segment's ids and what came since. */
 export function auditPrompt(sent: readonly number[], recorded: readonly number[], turn: number): void {
-  const differs = recorded.findIndex((id, index) => sent[index] !== id);
-  if (sent.length === recorded.length && differs === -1) return;
-  const at = differs === -1 ? recorded.length : differs;
+  let at = 0;
+  while (at < recorded.length && sent[at] === recorded[at]) at += 1;
+  if (at === recorded.length && sent.length === at) return;
   fail(
     turn,
     `the prompt's ids (${sent.length}) aren't the segment's (${recorded.length}): they part at ${at}`,
