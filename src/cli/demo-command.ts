@@ -7,6 +7,7 @@ import { runDemo } from "./demo-run.ts";
 import { type DemoState, meanOfBatches, newDemoState } from "./demo-state.ts";
 import { demoSummary } from "./demo-summary.ts";
 import { openDemoView } from "./demo-view.ts";
+import { parseSeed } from "./flag-units.ts";
 import { makeRunDirectory } from "./run-directory.ts";
 import { openRunLog } from "./run-log.ts";
 import { isStop } from "./run-verb.ts";
@@ -82,11 +83,4 @@ function parseSeconds(text: string): number {
   if (!Number.isFinite(seconds) || seconds < 5)
     throw new InvalidArgumentError("Expected a number from 5 on.");
   return seconds;
-}
-
-function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new InvalidArgumentError("Expected a whole number from 0 on.");
-  return seed;
 }

@@ -4,6 +4,7 @@ import { type CliIo, processIo } from "./cli-io.ts";
 import { demoCommand } from "./demo-command.ts";
 import { environmentProgram } from "./environment-program.ts";
 import { parseCommand, parsersCommand } from "./parse-command.ts";
+import { policyServerCommand } from "./policy-server.ts";
 import { practiceServerCommand } from "./practice-server.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -19,6 +20,7 @@ export async function runEnvironmentCommand(
   const program = environmentProgram({ io, environments, onExitCode });
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));
+  program.addCommand(policyServerCommand(io));
   program.addCommand(parseCommand({ io }));
   program.addCommand(parsersCommand(io));
   return runProgram(program, argv, () => exitCode);

@@ -51,3 +51,11 @@ export function parsePort(text: string): number {
   }
   return port;
 }
+
+/** A whole number from 0. */
+export function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new InvalidArgumentError("Expected a whole number from 0 on.");
+  return seed;
+}
