@@ -32,3 +32,7 @@ test.each(`${vllmNames} ${hermesAgentNames} ${sglangNames}`.split(" "))(
     ]);
   },
 );
+
+test("there is a reasoning parser for every name of vLLM", () => {
+  expect(reasoningParserNames).toEqual(expect.arrayContaining(reasoningNames.split(" ")));
+});
