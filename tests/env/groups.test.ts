@@ -101,6 +101,18 @@ describe("judgeGroup", () => {
       { groupSize: 4 },
       "fit",
     ],
+    [
+      "but no larger than the rollout server takes",
+      group({ group_overrides: { group_size: 2 } }),
+      { groupSize: 1, maxSequences: 1 },
+      "wrong-size",
+    ],
+    [
+      "a larger one is fit where the server takes it",
+      group({ group_overrides: { group_size: 2 } }),
+      { groupSize: 1, maxSequences: 8 },
+      "fit",
+    ],
     ["null group_overrides are no trouble", group({ group_overrides: null }), {}, "fit"],
     ["a sequence of the limit's length is too long", group(), { maxTokenLength: 3 }, "too-long"],
     ["no limit, no length check", group(), { maxTokenLength: Number.POSITIVE_INFINITY }, "fit"],

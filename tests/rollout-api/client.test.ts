@@ -154,6 +154,14 @@ const hangUp = (response: http.ServerResponse) => void response.destroy();
 const status = { current_step: 3, queue_size: 1 };
 
 describe("with a rollout server", () => {
+  test("an original takes no groups larger than registered, and doesn't say so", async () => {
+    await using server = await startRolloutServer({ compat: true });
+    await using client = new RolloutApiClient({ url: server.url, pollIntervalMs: 5 });
+    await client.register(registration, { signal });
+    await client.batch({ signal });
+    expect(await client.registerEnv(description, { signal })).toMatchObject({ takes_larger_groups: false });
+  });
+
   test("trainer and environment play a whole run", async () => {
     await using server = await startRolloutServer();
     await using client = new RolloutApiClient({ url: server.url, pollIntervalMs: 5 });
