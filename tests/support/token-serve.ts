@@ -29,6 +29,8 @@ export type TokenServe = {
   serverType: string;
   shape: WireName;
   practice?: object;
+  /** Tokenizer and template of both sides, as `env.tokenizer_name` names it. Default: "practice". */
+  tokenizer?: string;
   flags?: readonly string[];
   /** Sequences per batch; the run ends after the first batch. */
   batchSize?: number;
@@ -39,6 +41,7 @@ export async function serveOneBatch({
   serverType,
   shape,
   practice = {},
+  tokenizer,
   flags = [],
   batchSize = 8,
 }: TokenServe) {
@@ -46,12 +49,14 @@ export async function serveOneBatch({
   const runDirectory = await mkdtemp(join(tmpdir(), "lachesis-tokens-"));
   started.defer(() => rm(runDirectory, { recursive: true, force: true }));
   const log: TokenLogEntry[] = [];
+  const model =
+    tokenizer === undefined ? practiceModel : started.use(await loadTokenizer(tokenizer, { signal: never }));
   const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal: never });
   const server = started.use(
     await startPracticeServer({
       teacher: new Gsm8kTeacher(problems),
       config: practiceConfig.parse({ error_rate: 0.4, seed: 3, ...practice }),
-      model: practiceModel,
+      model,
       shapes: [shape],
       onTokens: (entry) => void log.push(entry),
     }),
@@ -73,6 +78,7 @@ export async function serveOneBatch({
         "--env.steps_per_eval=0",
         "--env.ensure_scores_are_not_same=false",
         "--env.include_messages=true",
+        ...(tokenizer === undefined ? [] : [`--env.tokenizer_name=${tokenizer}`]),
         ...flags,
       ],
       [],
