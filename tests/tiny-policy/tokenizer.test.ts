@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { tinyMathsLevels, tinyMathsProblem } from "../../environments/tiny-maths-problems.ts";
 import type { AssistantMessage, ChatMessage } from "../../src/contracts/chat.ts";
 import { chatMlFormat } from "../../src/practice/chatml-format.ts";
+import { ChatFormat } from "../../src/tokens/chat-format.ts";
 import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
+import { SegmentTracker } from "../../src/tokens/segment-tracker.ts";
 import { pythonTool } from "../../src/tools/python-tool.ts";
 
 const signal = new AbortController().signal;
@@ -79,4 +81,26 @@ describe("the tiny policy's tokenizer", () => {
       expect(ids.length).toBeLessThanOrEqual(64);
     }
   });
+});
+
+test("a rollout's one segment is the ids of its whole text, where the model samples as the tokenizer writes", async () => {
+  const tracker = new SegmentTracker({ format: new ChatFormat({ tokenizer, template: chatTemplate! }) });
+  const messages: ChatMessage[] = [{ role: "user", content: "Ann has 12 eggs and loses 5. How many eggs?" }];
+  const answers = ['<tool_call>\n{"name": "python", "arguments": {"code": "12-5"}}\n</tool_call>', "7"];
+  for (const text of answers) {
+    const prepared = await tracker.prepare({ messages, tools, signal });
+    expect(prepared.inputIds).toEqual(tokenizer.encode(render(messages)));
+    const sampled = tokenizer.encode(`${text}<|im_end|>`);
+    const message = chatMlFormat().readAnswer(text, "free");
+    const logprobs = sampled.map(() => -0.5);
+    tracker.commit(
+      prepared,
+      { ids: sampled, logprobs, logprobKind: "raw", finishReason: "stop", stopReason: null },
+      message,
+    );
+    messages.push(message, resultOf('{"status":"success","output":"","result":"7"}'));
+  }
+  const segments = tracker.segments();
+  expect(segments).toHaveLength(1);
+  expect(tracker.statistics()).toMatchObject({ turns: 2, extended: 1, rendersWindows: true });
 });
