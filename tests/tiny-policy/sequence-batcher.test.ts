@@ -147,7 +147,7 @@ describe("a change of weights", () => {
   const next = randomPolicy(2, 9);
 
   test("waits for what runs, and holds back what waits", () => {
-    const batcher = batcherOf({ slots: 1 });
+    const batcher = batcherOf({ slots: 2 });
     const [running, waiting] = [jobOf({ session: "a" }), jobOf({ session: "a" })];
     batcher.add(running);
     batcher.step();
