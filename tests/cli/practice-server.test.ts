@@ -71,12 +71,34 @@ describe("environment practice-server", () => {
     });
   });
 
+  test("plays tiny-maths with the tiny policy's tokenizer", async () => {
+    await using cli = new RunningCli(["practice-server", "--teacher", "tiny-maths", "--port", "0"], { cwd });
+    const [, url = ""] = await cli.says(/ready: (http:\/\/127\.0\.0\.1:\d+)\/v1 \(tiny-maths, sloppy\)/);
+    const question = "Ann has 12 apples and buys 30 more. How many apples?";
+    const prompt = `<|im_start|>system\nTools: python<|im_end|>\n<|im_start|>user\n${question}<|im_end|>\n<|im_start|>assistant\n`;
+    const response = await fetch(`${url}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "practice", prompt, max_tokens: 50, n: 8 }),
+    });
+    const { choices } = z
+      .object({ choices: z.array(z.object({ text: z.string() })) })
+      .parse(await response.json());
+    expect(choices.map(({ text }) => text).join("\n")).toMatch(
+      /"python", "arguments": \{"code": "\d+[-+*]\d+"/,
+    );
+    cli.signal("SIGINT");
+    expect(await cli.end()).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test.each([
     [["--error-rate", "1.5"], /^--error-rate: /],
     [["--latency-ms", "soon"], /--latency-ms.*Expected a number/],
     [["--cut-rate", "0.6", "--die-rate", "0.6"], /add up to more than 1/],
     [["--shape", "openai"], /Allowed choices are vllm-generate/],
     [["--tokenizer", "./nowhere"], /nowhere/],
+    [["--teacher", "nobody"], /Allowed choices are gsm8k, tiny-maths/],
+    [["--teacher", "tiny-maths", "--dataset", "x.jsonl"], /makes its problems itself/],
     [["--port", "70000"], /--port.*0 to 65535/],
     [["--dataset", "nowhere.jsonl"], /nowhere\.jsonl: there is no such file/],
   ])("%j is refused", async (flags, message) => {
