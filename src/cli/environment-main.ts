@@ -7,6 +7,7 @@ import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { policyServerCommand } from "./policy-server.ts";
 import { practiceServerCommand } from "./practice-server.ts";
 import { runProgram } from "./run-program.ts";
+import { trainCommand } from "./train-command.ts";
 
 /** Runs the command line; resolves with the exit code and never rejects. */
 export async function runEnvironmentCommand(
@@ -21,6 +22,7 @@ export async function runEnvironmentCommand(
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));
   program.addCommand(policyServerCommand(io));
+  program.addCommand(trainCommand({ io, onExitCode }));
   program.addCommand(parseCommand({ io }));
   program.addCommand(parsersCommand(io));
   return runProgram(program, argv, () => exitCode);

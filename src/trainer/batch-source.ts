@@ -5,7 +5,7 @@
 import { LachesisError } from "../contracts/errors.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { RolloutApiClient } from "../rollout-api/client.ts";
-import type { TrainerRegistration } from "../rollout-api/client-schemas.ts";
+import type { LeasedBatch, TrainerRegistration } from "../rollout-api/client-schemas.ts";
 import { pause } from "../rollout-api/client-transport.ts";
 
 export type BatchSourceOptions = {
@@ -18,10 +18,12 @@ export type BatchSourceOptions = {
   now?: () => number;
 };
 
-type Held = { leaseId: string; leasedAt: number };
+type Held = { leaseId: string; leasedAt: number; isTrained: boolean };
 
 /** Tries of a settlement: a server that is away serves the batch again when its lease runs out. */
 const SETTLE_ATTEMPTS = 3;
+/** Time for the answer to a lease that was asked for when the run is stopped: unread, it would keep a batch away. */
+const ANSWER_GRACE_MS = 1_000;
 
 export class BatchSource {
   readonly #options: Required<BatchSourceOptions>;
@@ -38,14 +40,17 @@ export class BatchSource {
 
   /** The next batch, waited for. It stays leased until it is settled. */
   async next(signal: AbortSignal): Promise<ScoredGroup[]> {
-    const { client, leaseSeconds, pollIntervalMs, onNotice, now } = this.#options;
+    const { pollIntervalMs, onNotice, now } = this.#options;
     for (;;) {
+      signal.throwIfAborted();
       try {
         const leasedAt = now();
-        const leased = await client.leaseBatch(leaseSeconds, { signal });
+        const leased = await this.#lease(signal);
         if (leased !== null) {
-          if (leased.leaseId !== null) this.#held.push({ leaseId: leased.leaseId, leasedAt });
-          return leased.batch;
+          const { batch, leaseId } = leased;
+          if (leaseId !== null) this.#held.push({ leaseId, leasedAt, isTrained: false });
+          signal.throwIfAborted();
+          return batch;
         }
       } catch (error) {
         if (!(error instanceof LachesisError) || error.code !== "ROLLOUT_API_NOT_REGISTERED") throw error;
@@ -57,18 +62,39 @@ export class BatchSource {
     }
   }
 
+  async #lease(signal: AbortSignal): Promise<LeasedBatch | null> {
+    const { client, leaseSeconds } = this.#options;
+    const given = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      timer = setTimeout(() => given.abort(signal.reason), ANSWER_GRACE_MS);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await client.leaseBatch(leaseSeconds, { signal: given.signal });
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      clearTimeout(timer);
+    }
+  }
+
+  /** Says that a step was made of every batch so far. */
+  markTrained(): void {
+    for (const held of this.#held) held.isTrained = true;
+  }
+
   /** True once a lease is so old that it must be settled before it runs out. */
   get mustSettle(): boolean {
     const { leaseSeconds, now } = this.#options;
     return this.#held.some(({ leasedAt }) => now() - leasedAt > (leaseSeconds * 1000) / 2);
   }
 
-  /** Settles all batches so far, except the newest where it is told to be given back. */
-  async settle({ returnLast = false, signal }: { returnLast?: boolean; signal: AbortSignal }): Promise<void> {
+  /** Settles all batches so far: those that were trained as taken, others go back. */
+  async settle(signal: AbortSignal): Promise<void> {
     const held = this.#held;
     this.#held = [];
-    for (const [index, { leaseId }] of held.entries()) {
-      await this.#settle(leaseId, returnLast && index === held.length - 1 ? "returned" : "taken", signal);
+    for (const { leaseId, isTrained } of held) {
+      await this.#settle(leaseId, isTrained ? "taken" : "returned", signal);
     }
   }
 

@@ -5,6 +5,7 @@ const beta = (value: number) => z.number().min(0).lt(1).default(value);
 
 /** Of both modes. */
 const sharedFields = {
+  seed: z.int().min(0).default(0).describe("Decides new weights, and the order of supervised sequences."),
   shards: z
     .int()
     .min(1)
@@ -104,7 +105,6 @@ export const sftConfig = z.strictObject({
     .nullable()
     .default(null)
     .describe("Sequences with a lower score are left out; null = none are."),
-  seed: z.int().min(0).default(0).describe("Decides the order of sequences, and new weights."),
   ...sharedFields,
 });
 export type SftConfig = z.output<typeof sftConfig>;

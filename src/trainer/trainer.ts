@@ -101,30 +101,28 @@ export async function runTrainer(options: TrainerOptions): Promise<TrainerEnd> {
     events.emit("weights-pushed", { version: pushed.version, durationMs: performance.now() - startedAt });
   };
 
-  let isAtWork = false;
   try {
     await push();
     await source.register(signal);
     while (config.steps === 0 || learner.step < config.steps) {
       const startedAt = performance.now();
       const groups = await source.next(signal);
-      isAtWork = true;
       const waitSeconds = (performance.now() - startedAt) / 1000;
       const step: TrainingStep = await stepper.step(groups, { waitSeconds, signal });
-      isAtWork = false;
+      source.markTrained();
       events.emit("train-step", step);
       await push();
       const isDue = config.checkpoint_every > 0 && learner.step % config.checkpoint_every === 0;
       if (isDue || source.mustSettle) {
         await save();
-        await source.settle({ signal });
+        await source.settle(signal);
       }
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     await save();
-    await source.settle({ returnLast: isAtWork, signal: AbortSignal.timeout(FAREWELL_MS) });
+    await source.settle(AbortSignal.timeout(FAREWELL_MS));
   }
   return { policy: learner.policy(), checkpoint: saved.path, stopped: signal.aborted };
 }
