@@ -98,13 +98,20 @@ export function addInto(f: Float32Array, from: number, to: number, count: number
   for (let i = 0; i < count; i++) f[to + i] = f[to + i]! + f[from + i]!;
 }
 
+/**
+ * Cuts what is below 0. By its sign bit: half of the values are, in no order, and a processor that guesses wrong
+ * every other time takes four times as long.
+ */
 export function relu(f: Float32Array, at: number, count: number): void {
-  for (let i = at; i < at + count; i++) if (f[i]! < 0) f[i] = 0;
+  const bits = new Int32Array(f.buffer, f.byteOffset + at * 4, count);
+  for (let i = 0; i < count; i++) bits[i] = bits[i]! & ~(bits[i]! >> 31);
 }
 
-/** Stops the gradient where the forward value was cut to 0. */
+/** Stops the gradient where the forward value was cut to 0; `value` is what `relu` left, so its bits are 0 there. */
 export function reluBackward(f: Float32Array, value: number, gradient: number, count: number): void {
-  for (let i = 0; i < count; i++) if (f[value + i] === 0) f[gradient + i] = 0;
+  const values = new Int32Array(f.buffer, f.byteOffset + value * 4, count);
+  const gradients = new Int32Array(f.buffer, f.byteOffset + gradient * 4, count);
+  for (let i = 0; i < count; i++) gradients[i] = gradients[i]! & (-values[i]! >> 31);
 }
 
 /**
