@@ -32,14 +32,29 @@ export function fieldGroups(envClass: EnvClass, verbDefaults: ConfigMap): FieldG
 export type ConfigHelpOptions = { verbDefaults: ConfigMap; columns: number; colors: Colors };
 
 /** The whole text, wrapped to `columns`. */
-export function configHelp(envClass: EnvClass, { verbDefaults, columns, colors }: ConfigHelpOptions): string {
+export function configHelp(envClass: EnvClass, { verbDefaults, ...options }: ConfigHelpOptions): string {
+  return groupsHelp(fieldGroups(envClass, verbDefaults), options);
+}
+
+/** The same of any keys. */
+export function groupsHelp(
+  groups: readonly FieldGroup[],
+  { columns, colors }: Omit<ConfigHelpOptions, "verbDefaults">,
+): string {
   const width = Math.max(60, Math.min(columns, 100));
-  const groups = fieldGroups(envClass, verbDefaults).map(({ title, prefix, fields }) => {
+  const texts = groups.map(({ title, prefix, fields }) => {
     const entries = fields.map((field) => fieldHelp(field, { prefix, width, colors }));
     return `${colors.bold(title)}\n${entries.join("\n")}`;
   });
-  return groups.join("\n\n");
+  return texts.join("\n\n");
 }
+
+/** The keys of an inference server. */
+export const serverFields = (): FieldGroup => ({
+  title: "Inference server (of several: --openai.<index>.<key>)",
+  prefix: "--openai.",
+  fields: configFields(serverConfig),
+});
 
 function fieldHelp(
   field: ConfigField,

@@ -6,6 +6,7 @@ import { environmentProgram } from "./environment-program.ts";
 import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { policyServerCommand } from "./policy-server.ts";
 import { practiceServerCommand } from "./practice-server.ts";
+import { proxyCommand } from "./proxy.ts";
 import { runProgram } from "./run-program.ts";
 import { trainCommand } from "./train-command.ts";
 
@@ -22,6 +23,7 @@ export async function runEnvironmentCommand(
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));
   program.addCommand(policyServerCommand(io));
+  program.addCommand(proxyCommand(io));
   program.addCommand(trainCommand({ io, onExitCode }));
   program.addCommand(parseCommand({ io }));
   program.addCommand(parsersCommand(io));

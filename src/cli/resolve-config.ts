@@ -25,8 +25,11 @@ export type ResolvedConfig = {
   notices: string[];
 };
 
+/** What is to be configured; an EnvClass is one. */
+export type Configurable = Pick<EnvClass, "envName" | "configSchema" | "defaults">;
+
 export type ConfigSources = {
-  envClass: EnvClass;
+  envClass: Configurable;
   /** What the verb puts under the class's own defaults. */
   verbDefaults?: ConfigMap;
   file: ConfigFile | undefined;
@@ -189,7 +192,7 @@ function withoutIndex(flag: DottedFlag): DottedFlag[] {
 }
 
 /** Says where a value came from: the flag, `file:line`, or the class. */
-function originFinder(envClass: EnvClass, file: ConfigFile | undefined, flags: readonly DottedFlag[]) {
+function originFinder(envClass: Configurable, file: ConfigFile | undefined, flags: readonly DottedFlag[]) {
   return (section: ConfigSection, path: ConfigPath): string => {
     const flag = flags.findLast((each) => each.section === section && isAncestor(flagPath(each), path));
     if (flag !== undefined) return flag.name;

@@ -1,12 +1,18 @@
 /** Played rollouts as the sequences of their group: segments with their rollout's score, and nothing made up. */
+
+import type { AgentResult } from "../agent/agent-result.ts";
 import { trainedTokens } from "../tokens/trained-tokens.ts";
 import { advantagesOf } from "./advantages.ts";
 import type { ScoredSequence } from "./build-group.ts";
-import type { ScoredRollout } from "./play-group.ts";
 import type { RolloutTokens } from "./rollout-tokens.ts";
 import type { TokenSettings } from "./token-fields.ts";
 
-export type TokenRollout = ScoredRollout & { tokens: RolloutTokens };
+/** A scored rollout with its tokens, whoever played it. */
+export type TokenRollout = {
+  reward: number;
+  result: Pick<AgentResult, "stop">;
+  tokens: RolloutTokens;
+};
 
 export type SequenceSettings = Pick<TokenSettings, "segments" | "mask_truncated" | "advantage"> & {
   include_messages: boolean;

@@ -6,6 +6,7 @@ import type { CallOptions, ChatCompletion, ChatRequest, ChatServer, JsonObject }
 import type { ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
 import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
 import { endOfTurnIds } from "../tokens/end-of-turn.ts";
+import { type Conversation, unguarded } from "../tokens/prompt-renderer.ts";
 import { ManagedServer } from "./managed-server.ts";
 import { AnswerReader } from "./read-answer.ts";
 import type { TokenServerManager } from "./token-server-manager.ts";
@@ -30,6 +31,8 @@ export type SessionOptions = {
   sessionId: string;
   /** A further limit to prompt and answer together. */
   contextLength?: number | undefined;
+  /** See ManagedServerOptions. */
+  trackTree?: boolean | undefined;
 };
 
 /** No group waits longer for a number that only helps to judge it. */
@@ -48,7 +51,15 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
     this.#stopTokenIds = endOfTurnIds(options.format);
   }
 
-  openSession({ sessionId, contextLength = Number.POSITIVE_INFINITY }: SessionOptions): ManagedServer {
+  get modelName(): string {
+    return this.#options.modelName;
+  }
+
+  openSession({
+    sessionId,
+    contextLength = Number.POSITIVE_INFINITY,
+    trackTree,
+  }: SessionOptions): ManagedServer {
     const { manager, runId, contextLength: ownLength, ...model } = this.#options;
     const limit = Math.min(contextLength, ownLength ?? Number.POSITIVE_INFINITY);
     return new ManagedServer({
@@ -57,8 +68,19 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
       reader: this.#reader,
       stopTokenIds: this.#stopTokenIds,
       sessionId: `${runId}-${sessionId}`,
+      trackTree,
       ...(Number.isFinite(limit) && { contextLength: limit }),
     });
+  }
+
+  /** A conversation as its first prompt, as text and as ids. Throws what the template throws. */
+  async render(
+    { messages, tools, kwargs }: Conversation,
+    { signal }: { signal: AbortSignal },
+  ): Promise<{ text: string; ids: number[] }> {
+    const { format, templateKwargs } = this.#options;
+    const guarded = format.prompts.render({ messages, tools, kwargs: { ...templateKwargs, ...kwargs } });
+    return { text: unguarded(guarded), ids: await format.encoder.encode(guarded, { signal }) };
   }
 
   /** A call that belongs to no rollout: its tokens are not kept. */

@@ -1,0 +1,52 @@
+/** The chat API, as OpenAI's own client sees it, and the tokens that its calls leave behind. */
+import OpenAI from "openai";
+import { describe, expect, test } from "vitest";
+import { python, question, type Session, startTestProxy } from "../support/proxy.ts";
+import { expectedSequence } from "../support/token-serve.ts";
+
+const clientOf = ({ base_url, secret }: Session) =>
+  new OpenAI({ baseURL: base_url, apiKey: secret, maxRetries: 0 });
+
+type Messages = OpenAI.ChatCompletionMessageParam[];
+
+/** Plays to the end, answering each call with "84" and the like. */
+async function playWithTools(
+  client: OpenAI,
+  streams: boolean,
+): Promise<{ messages: Messages; calls: number }> {
+  const messages: Messages = [{ role: "user", content: question }];
+  let calls = 0;
+  for (let turn = 0; turn < 6; turn += 1) {
+    const request = { model: "practice", messages, tools: [python] };
+    const completion = streams
+      ? await client.chat.completions.stream(request).finalChatCompletion()
+      : await client.chat.completions.create(request);
+    const [choice] = completion.choices;
+    if (choice === undefined) throw new Error("no choice");
+    messages.push(choice.message);
+    if (!choice.message.tool_calls?.length) return { messages, calls };
+    expect(choice.finish_reason).toBe("tool_calls");
+    for (const call of choice.message.tool_calls) {
+      calls += 1;
+      messages.push({ role: "tool", tool_call_id: call.id, content: "84" });
+    }
+  }
+  throw new Error("never ended");
+}
+
+describe("chat completions", () => {
+  test.each([false, true])(
+    "a rollout with tools is one segment, id for id (streams: %s)",
+    async (streams) => {
+      await using proxy = await startTestProxy({ practice: { thinking_rate: 0.5, drift_rate: 0.5 } });
+      const session = await proxy.createSession();
+      const { messages, calls } = await playWithTools(clientOf(session), streams);
+      expect(calls).toBeGreaterThan(0);
+      expect(messages.at(-1)?.content).toMatch(/\\boxed/);
+      const { body } = await proxy.call("GET", `/${session.session_id}/nodes`);
+      const { tokens, masks, logprobs } = expectedSequence(proxy.log);
+      expect(body.nodes).toHaveLength(1);
+      expect(body.nodes[0]).toMatchObject({ tokens, masked_tokens: masks, logprobs });
+    },
+  );
+});
