@@ -54,22 +54,41 @@ const flagOf = (key: string): string => `--${key.replaceAll("_", "-")}`;
 /** commander's name for the value of `--learning-rate` is learningRate. */
 const attributeOf = (key: string): string => new Option(`${flagOf(key)} <value>`).attributeName();
 
-/** One flag a key; those of one mode alone say so. */
-export function trainFlags(): Option[] {
+export type TrainKey = {
+  flag: string;
+  typeText: string;
+  /** Default in each mode; "required" = it must be given, undefined = the mode has no such key. */
+  grpo: string | undefined;
+  sft: string | undefined;
+  description: string;
+};
+
+export function trainKeys(): TrainKey[] {
   const fields = { grpo: configFields(grpoRun), sft: configFields(sftRun) };
   return keys
     .filter((key) => key !== "mode")
     .map((key) => {
-      const grpo = fields.grpo.find(({ name }) => name === key);
-      const sft = fields.sft.find(({ name }) => name === key);
-      const defaults =
-        grpo && sft && grpo.defaultText !== sft.defaultText
-          ? `grpo ${grpo.defaultText}, sft ${sft.defaultText}`
-          : `${grpo && sft ? "" : grpo ? "grpo alone; " : "sft alone; "}${(grpo ?? sft)?.defaultText ?? "required"}`;
-      const { typeText = "", description = "" } = grpo ?? sft ?? {};
-      const value = typeText.includes("[]") ? "<value...>" : "<value>";
-      return new Option(`${flagOf(key)} ${value}`, `${description} [${defaults}]`);
+      const find = (mode: Mode) => fields[mode].find(({ name }) => name === key);
+      const standard = (mode: Mode) => find(mode) && (find(mode)?.defaultText ?? "required");
+      const { typeText = "", description = "" } = find("grpo") ?? find("sft") ?? {};
+      return { flag: flagOf(key), typeText, grpo: standard("grpo"), sft: standard("sft"), description };
     });
+}
+
+/** One flag a key, with its defaults; those of one mode alone say so. */
+export function trainFlags(): Option[] {
+  return trainKeys().map(({ flag, typeText, grpo, sft, description }) => {
+    const modes =
+      grpo === undefined
+        ? `sft alone; ${sft}`
+        : sft === undefined
+          ? `grpo alone; ${grpo}`
+          : grpo === sft
+            ? grpo
+            : `grpo ${grpo}, sft ${sft}`;
+    const value = typeText.includes("[]") ? "<value...>" : "<value>";
+    return new Option(`${flag} ${value}`, `${description} [${modes}]`);
+  });
 }
 
 export type TrainSources = {

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { trainTable } from "../../src/cli/train-table.ts";
 import { encodeWeights } from "../../src/tiny-policy/weights-file.ts";
 import { loadCheckpoint } from "../../src/trainer/checkpoint.ts";
 import { TemporaryDirectory } from "../support/temporary-directory.ts";
@@ -58,4 +59,9 @@ test.each([
   await using directory = await TemporaryDirectory.make();
   const { code, stderr } = await runCli(["train", ...flags], { cwd: directory.path });
   expect([code, stderr]).toEqual([2, expect.stringContaining(words)]);
+});
+
+test("docs/trainers.md shows the keys as they are (npm run docs:cli)", async () => {
+  const page = await readFile(new URL("../../docs/trainers.md", import.meta.url), "utf8");
+  expect(page).toContain(trainTable());
 });
