@@ -7,7 +7,8 @@ import { type PlayedRollout, playRollout, rolloutScript } from "../support/playe
 import { loadTemplateFixtures } from "../support/template-fixtures.ts";
 
 const fixtures = await loadTemplateFixtures();
-const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 40);
+/** More of them: LACHESIS_PROPERTY_RUNS=500 npx vitest run tests/tokens/segment-tracker.property.test.ts */
+const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 12);
 
 describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate: template }) => {
   const format = new ChatFormat({ tokenizer, template });

@@ -255,4 +255,20 @@ describe("a template that drops thinking before the last user message", () => {
     const { prepared } = await playTurn(tracker, messages, { text: end }, forgetful);
     expect(prepared).toMatchObject({ kind: "new", reason: "history-rewritten" });
   });
+
+  test("a thought that a new segment's prompt holds counts too", async () => {
+    const tools: ToolSchema[] = [
+      { type: "function", function: { name: "f", description: "", parameters: {} } },
+    ];
+    const tracker = trackerOf("template");
+    const calling = { content: null, reasoning_content: "hmm", tool_calls: [callOf("f", "{}")] };
+    const text = `<think>\nhmm\n</think>\n\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>${end}`;
+    const first = await playTurn(tracker, [user("hi")], { text, message: calling }, forgetful);
+    const messages: ChatMessage[] = [user("hi"), first.answer, tool("1")];
+    const second = await playTurn(tracker, messages, { text: `yes${end}` }, { ...forgetful, tools });
+    messages.push(second.answer, user("bye"));
+    const third = await playTurn(tracker, messages, { text: end }, { ...forgetful, tools });
+    expect(second.prepared).toMatchObject({ kind: "new", reason: "tools-changed" });
+    expect(third.prepared).toMatchObject({ kind: "new", reason: "history-rewritten" });
+  });
 });
