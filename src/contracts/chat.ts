@@ -49,7 +49,18 @@ export type ChatRequest = {
 /** "length" means cut by the token limit and is never rewritten to anything else. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | (string & {});
 
-export type ChatChoice = { index: number; message: AssistantMessage; finish_reason: FinishReason };
+/** A call that could not be read: `reason` is written for the model, `raw` is its text. */
+export type ToolCallError = { reason: string; raw: string };
+
+export type ChatChoice = {
+  index: number;
+  message: AssistantMessage;
+  finish_reason: FinishReason;
+  /** Calls that the model got wrong, where its text is read here; their text stays in the message's content. */
+  tool_call_errors?: ToolCallError[];
+  /** The stop string or token id that ended it, where the server tells it. */
+  stop_reason?: string | number;
+};
 export type Usage = { prompt_tokens: number; completion_tokens: number; total_tokens: number };
 export type ChatCompletion = { id: string; model: string; choices: ChatChoice[]; usage?: Usage };
 

@@ -16,7 +16,7 @@ import type {
 } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import type { Generation, LogprobKind, Sampling, TokenServer } from "../contracts/token-server.ts";
-import type { ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
+import type { ParseMode, ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
 import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
 import { endOfTurnIds } from "../tokens/end-of-turn.ts";
 import type { RolloutSegment } from "../tokens/rollout-segments.ts";
@@ -33,6 +33,8 @@ export type ManagedServerOptions = {
   parser: ToolCallParser;
   /** None: thinking stays in the content. */
   reasoningParser?: ReasoningParser | null | undefined;
+  /** Default "strict": good calls are kept beside broken ones, which the choice's `tool_call_errors` tell. */
+  toolCallMode?: ParseMode | undefined;
   /** Default "auto": per template, see SegmentTracker. */
   tokenHistory?: TokenHistory | "auto" | undefined;
   /** Names the rollout to servers, which keep its prefix cached. */
@@ -103,9 +105,16 @@ export class ManagedServer implements ChatServer {
       kwargs,
     };
     const choices = generations.map((generation, index) => {
-      const { message, finishReason } = this.#reader.read(generation, context);
+      const { message, finishReason, errors } = this.#reader.read(generation, context);
       this.#commit(tracker, prepared, generation, message);
-      return { index, message, finish_reason: finishReason };
+      const { stopReason } = generation;
+      return {
+        index,
+        message,
+        finish_reason: finishReason,
+        ...(errors.length > 0 && { tool_call_errors: errors }),
+        ...(stopReason !== null && { stop_reason: stopReason }),
+      };
     });
     return {
       id: this.#nextId("chatcmpl"),

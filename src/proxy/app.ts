@@ -9,11 +9,13 @@ import { AccessControl } from "../rollout-api/access.ts";
 import { chatCompletions } from "./chat-completions.ts";
 import type { GroupDesk } from "./group-desk.ts";
 import { addGroupRoutes } from "./group-routes.ts";
+import { messages } from "./messages.ts";
 import type { ModelApi } from "./model-api.ts";
 import { addModelRoutes } from "./model-routes.ts";
 import { ProxyAccess } from "./proxy-access.ts";
 import { defaultProxyLimits, type ProxyLimits, type ProxyParts } from "./proxy-parts.ts";
 import { notFound, openAiError, type ProxyRefusal, refusalOf } from "./proxy-refusal.ts";
+import { responses } from "./responses.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { SessionStore } from "./session-store.ts";
 
@@ -78,7 +80,7 @@ export function createProxy(options: ProxyOptions): FastifyInstance {
   });
 
   const parts: ProxyParts = { app, servers, sessions, guard, limits, closing: closing.signal, told };
-  addModelRoutes(parts, [chatCompletions]);
+  addModelRoutes(parts, [chatCompletions, responses, messages]);
   addSessionRoutes(parts);
   addGroupRoutes(parts, desk);
   return app;

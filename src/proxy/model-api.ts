@@ -1,4 +1,5 @@
 /** What the three APIs of models have in common: a body that becomes a chat request, and an answer that goes back. */
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ChatRequest, JsonObject, ToolSchema } from "../contracts/chat.ts";
 import { invalidRequest, type ProxyRefusal } from "./proxy-refusal.ts";
@@ -58,10 +59,23 @@ function deepestIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] 
   });
 }
 
-/** Keys of the body that say something which isn't honoured; unset ones say nothing. */
+/** Values that ask for what is the case anyway. */
+const asItIs: Readonly<Record<string, unknown>> = {
+  parallel_tool_calls: true,
+  logprobs: false,
+  background: false,
+  truncation: "disabled",
+  response_format: { type: "text" },
+  text: { format: { type: "text" } },
+  modalities: ["text"],
+};
+
+/** Keys of the body that ask for something which isn't honoured; unset ones ask for nothing. */
 export function ignoredFields(body: Readonly<Record<string, unknown>>, known: ReadonlySet<string>): string[] {
   return Object.entries(body).flatMap(([key, value]) =>
-    known.has(key) || value === null || value === undefined ? [] : [key],
+    known.has(key) || value === null || value === undefined || isDeepStrictEqual(value, asItIs[key])
+      ? []
+      : [key],
   );
 }
 

@@ -1,6 +1,7 @@
 /** The routes that agents use: the APIs of models, under the session's secret or under its id. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readConversation } from "./chat-completions.ts";
+import { messages, readCounted } from "./messages.ts";
 import type { ModelApi } from "./model-api.ts";
 import { type ProxyParts, sessionIn } from "./proxy-parts.ts";
 import { notFound } from "./proxy-refusal.ts";
@@ -21,6 +22,12 @@ export function addModelRoutes(parts: ProxyParts, apis: readonly ModelApi[]): vo
       const conversation = readConversation(request.body, { session });
       const { text, ids } = await servers.render(conversation, { signal: closing });
       return { prompt_text: text, token_ids: ids, num_tokens: ids.length };
+    });
+    app.post(`${prefix}/messages/count_tokens`, { config: { refusesAs: messages } }, async (request) => {
+      const session = guard.sessionOf(request, sessionIn(request));
+      const conversation = readCounted(request.body, { session });
+      const { ids } = await servers.render(conversation, { signal: closing });
+      return { input_tokens: ids.length };
     });
     const model = { id: servers.modelName, object: "model", created, owned_by: "lachesis" };
     const requireKey = async (request: FastifyRequest) => {
