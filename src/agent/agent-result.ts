@@ -6,6 +6,7 @@ import type { StopReason } from "../contracts/outcome.ts";
 export type ToolError = {
   /** 1-based turn of the call. */
   turn: number;
+  /** "" where the call can't be read and names none. */
   toolName: string;
   /** The model's own text, cut to 200 characters. */
   arguments: string;

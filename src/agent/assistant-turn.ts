@@ -1,13 +1,22 @@
 /** One answer of the server as the turn that goes into the conversation. */
-import type { AssistantMessage, ChatChoice, ToolCall } from "../contracts/chat.ts";
+import type { AssistantMessage, ChatChoice, ToolCall, ToolCallError } from "../contracts/chat.ts";
 
-export type AssistantTurn = { message: AssistantMessage; calls: ToolCall[]; reasoning: string | null };
+export type AssistantTurn = {
+  message: AssistantMessage;
+  calls: ToolCall[];
+  /** Calls that the model meant and that nobody can read. */
+  broken: readonly ToolCallError[];
+  reasoning: string | null;
+};
 
 /**
  * The turn to keep: reasoning as the server gave it, and tool calls whose ids are unique in the turn, so that
  * each reply can name its call. Everything else is the model's and stays as it is.
  */
-export function assistantTurn({ message }: ChatChoice, turn: number): AssistantTurn {
+export function assistantTurn(
+  { message, tool_call_errors: broken = [] }: ChatChoice,
+  turn: number,
+): AssistantTurn {
   const calls = withUniqueIds(message.tool_calls ?? [], turn);
   return {
     message: {
@@ -19,6 +28,7 @@ export function assistantTurn({ message }: ChatChoice, turn: number): AssistantT
       ...(calls.length > 0 && { tool_calls: calls }),
     },
     calls,
+    broken,
     reasoning: reasoningOf(message),
   };
 }

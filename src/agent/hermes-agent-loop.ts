@@ -4,13 +4,13 @@
  * never be mistaken for something the model did.
  *
  * Order of the checks in a turn: a turn that the token limit cut ends the rollout and none of its calls runs
- * (they may be cut, too); a turn without calls finishes it; then the calls run, also in the last turn allowed,
- * for what they leave in the sandbox is what the reward function sees.
+ * (they may be cut, too); a turn without calls finishes it, unless it holds one that can't be read, of which the
+ * model is told; then the calls run, also in the last turn allowed, for what they leave in the sandbox is what
+ * the reward function sees.
  *
  * The caller's messages are never changed, and neither is a message once it has gone to the server.
  */
 import type {
-  AssistantMessage,
   ChatCompletion,
   ChatMessage,
   ChatServer,
@@ -70,19 +70,21 @@ export class HermesAgentLoop {
       const completion = await this.#complete(conversation, context);
       if (completion === "context-full") return "context-full";
       const choice = firstChoice(completion);
-      const { message, calls, reasoning } = assistantTurn(choice, turn);
+      const { message, calls, broken, reasoning } = assistantTurn(choice, turn);
       conversation.push(message);
       reasoningPerTurn.push(reasoning);
       finishReasons.push(choice.finish_reason);
       addUsage(usage, completion.usage);
 
-      const stop = stopAfter(message, choice.finish_reason);
-      if (stop === undefined) conversation.push(...(await runner.run(calls, turn)));
-      else runner.counts.attempted += calls.length;
+      const stop = stopAfter(choice.finish_reason, calls.length + broken.length);
+      if (stop === undefined) {
+        const results = await runner.run(calls, turn);
+        conversation.push(...results, ...runner.refuse(broken, turn, { afterResults: results.length > 0 }));
+      } else runner.counts.attempted += calls.length + broken.length;
       events?.emit("turn-end", {
         rolloutId: context.rolloutId,
         turn,
-        toolCalls: calls.length,
+        toolCalls: calls.length + broken.length,
         completionTokens: completion.usage?.completion_tokens,
       });
       return stop;
@@ -144,9 +146,9 @@ function firstChoice(completion: ChatCompletion) {
 }
 
 /** undefined = the rollout goes on with this turn's tool calls. */
-function stopAfter(message: AssistantMessage, finishReason: FinishReason): StopReason | undefined {
+function stopAfter(finishReason: FinishReason, calls: number): StopReason | undefined {
   if (finishReason === "length") return "max-tokens";
-  return message.tool_calls === undefined ? "finished" : undefined;
+  return calls === 0 ? "finished" : undefined;
 }
 
 function addUsage(sum: Usage, usage: Usage | undefined): void {

@@ -6,7 +6,7 @@
  * a result; only a failure of the machinery (once its neighbours have ended) or an abort (at once) rejects.
  */
 import PQueue from "p-queue";
-import type { ToolCall, ToolMessage } from "../contracts/chat.ts";
+import type { ChatMessage, ToolCall, ToolCallError, ToolMessage } from "../contracts/chat.ts";
 import type { RolloutContext } from "../contracts/rollout-context.ts";
 import type { Tool, ToolResult } from "../contracts/tool.ts";
 import { untilAborted } from "../contracts/until-aborted.ts";
@@ -14,11 +14,15 @@ import type { EventBus } from "../telemetry/events.ts";
 import { headOf } from "../tools/cap-text.ts";
 import { failedResult } from "../tools/define-tool.ts";
 import type { ToolCallCounts, ToolError } from "./agent-result.ts";
+import { brokenCallReplies, calledName } from "./broken-calls.ts";
 import { fitResults, type ResultBudget } from "./result-budget.ts";
 import { parseArguments } from "./tool-arguments.ts";
 
 /** Calls of one turn that run at the same time, at most. */
 const maxParallelCalls = 8;
+
+/** Characters. Reasons may quote what the model wrote. */
+const longestReason = 500;
 
 export class ToolRunner {
   readonly errors: ToolError[] = [];
@@ -56,9 +60,29 @@ export class ToolRunner {
     return calls.map((call, index) => {
       const result = results[index];
       const content = contents[index] ?? "";
-      if (result?.ok === false) this.#recordError(call, turn, result.error, content);
+      if (result?.ok === false) {
+        const { name: toolName, arguments: written } = call.function;
+        this.#recordError({ toolName, arguments: written }, turn, result.error, content);
+      }
       return { role: "tool", tool_call_id: call.id, content };
     });
+  }
+
+  /** Tells the model of its calls of turn `turn` that can't be read; to be said after the results of the others. */
+  refuse(
+    broken: readonly ToolCallError[],
+    turn: number,
+    { afterResults }: { afterResults: boolean },
+  ): ChatMessage[] {
+    const contents = broken.map(({ reason, raw }) => {
+      const { error, content } = failedResult(headOf(reason, longestReason));
+      const [toolName, { rolloutId }] = [calledName(raw), this.#context];
+      this.counts.attempted++;
+      this.#events?.emit("tool-end", { rolloutId, tool: toolName, ok: false, durationMs: 0 });
+      this.#recordError({ toolName, arguments: raw }, turn, error, content);
+      return content;
+    });
+    return brokenCallReplies(contents, { turn, afterResults });
   }
 
   #batches(calls: readonly ToolCall[]): ToolCall[][] {
@@ -114,11 +138,16 @@ export class ToolRunner {
     return result;
   }
 
-  #recordError(call: ToolCall, turn: number, error: string, content: string): void {
+  #recordError(
+    call: Pick<ToolError, "toolName" | "arguments">,
+    turn: number,
+    error: string,
+    content: string,
+  ): void {
     this.errors.push({
       turn,
-      toolName: call.function.name,
-      arguments: headOf(call.function.arguments, 200),
+      toolName: call.toolName,
+      arguments: headOf(call.arguments, 200),
       error,
       toolResult: headOf(content, 500),
     });

@@ -58,6 +58,7 @@ export async function openTokenServers(
     manager,
     format: new ChatFormat({ tokenizer, template }),
     ...parsers,
+    toolCallMode: settings.tool_call_mode,
     tokenHistory: settings.token_history,
     templateKwargs: templateKwargs(settings),
     contextLength: settings.context_length,

@@ -2,7 +2,9 @@
  * Reads a model's raw text (special tokens kept) into content, reasoning and tool calls, and writes it back.
  * One implementation per wire format, in parsers/.
  */
-import type { ToolSchema } from "./chat.ts";
+import type { ToolCallError, ToolSchema } from "./chat.ts";
+
+export type { ToolCallError } from "./chat.ts";
 
 export type ParsedToolCall = {
   /** From the text where the format carries one, else made up. */
@@ -13,9 +15,6 @@ export type ParsedToolCall = {
   /** Where the call stands in the parsed text: [start, end) in UTF-16 code units. */
   raw: readonly [start: number, end: number];
 };
-
-/** A call that could not be read: `reason` is written for the model, `raw` is its text. */
-export type ToolCallError = { reason: string; raw: string };
 
 export type ParsedCompletion = {
   /** What is left for the user; null where nothing is. */

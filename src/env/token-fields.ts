@@ -42,6 +42,12 @@ export const tokenFields = {
     .describe(
       "How tool calls are read from sampled text (token servers); auto = by the chat template, and it says which. Chat servers parse by themselves.",
     ),
+  tool_call_mode: z
+    .enum(["strict", "vllm"])
+    .default("strict")
+    .describe(
+      "How broken tool calls in sampled text are taken (token servers): strict = good calls beside them count, and the model is told what was wrong; vllm = as vLLM's own server would, losses included.",
+    ),
   reasoning_parser: z
     .string()
     .default("auto")

@@ -3,7 +3,7 @@
  * be trained on. Each rollout opens a session of its own; what they have in common is made once.
  */
 import type { CallOptions, ChatCompletion, ChatRequest, ChatServer, JsonObject } from "../contracts/chat.ts";
-import type { ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
+import type { ParseMode, ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
 import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
 import { endOfTurnIds } from "../tokens/end-of-turn.ts";
 import { type Conversation, unguarded } from "../tokens/prompt-renderer.ts";
@@ -17,6 +17,8 @@ export type ManagedServersOptions = {
   format: ChatFormat;
   parser: ToolCallParser;
   reasoningParser?: ReasoningParser | null;
+  /** See ManagedServerOptions. */
+  toolCallMode?: ParseMode;
   tokenHistory?: TokenHistory | "auto";
   templateKwargs?: JsonObject;
   /** Tokens that the model can read and write in all; null = unknown. */

@@ -1,7 +1,13 @@
 /** What an agent is given for a sampled answer: thinking, words and tool calls, read from the very ids. */
-import type { AssistantMessage, FinishReason, JsonObject, ToolSchema } from "../contracts/chat.ts";
+import type {
+  AssistantMessage,
+  FinishReason,
+  JsonObject,
+  ToolCallError,
+  ToolSchema,
+} from "../contracts/chat.ts";
 import type { Generation } from "../contracts/token-server.ts";
-import type { ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
+import type { ParseMode, ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
 import type { ChatFormat } from "../tokens/chat-format.ts";
 import { SampledText, unmarked } from "./sampled-text.ts";
 
@@ -10,6 +16,8 @@ export type AnswerReaderOptions = {
   parser: ToolCallParser;
   /** None: thinking stays in the content, as the model wrote it. */
   reasoningParser?: ReasoningParser | null | undefined;
+  /** Default "strict". With "vllm" a broken call is what vLLM makes of it, and nobody is told. */
+  toolCallMode?: ParseMode | undefined;
 };
 
 export type AnswerContext = {
@@ -20,7 +28,12 @@ export type AnswerContext = {
   kwargs: JsonObject;
 };
 
-export type ReadAnswer = { message: AssistantMessage; finishReason: FinishReason };
+export type ReadAnswer = {
+  message: AssistantMessage;
+  finishReason: FinishReason;
+  /** Calls that can't be read; their text is in the content. */
+  errors: ToolCallError[];
+};
 
 /** Enough to see whether the prompt ends within a thought. */
 const promptTailIds = 16;
@@ -41,7 +54,7 @@ export class AnswerReader {
   read(generation: Generation, context: AnswerContext): ReadAnswer {
     const text = this.text(generation);
     const { reasoning, answer } = this.#splitReasoning(text, context);
-    const { content, calls, ownReasoning } = this.#parseCalls(answer, context.tools);
+    const { content, calls, ownReasoning, errors } = this.#parseCalls(answer, context.tools);
     const thought = reasoning ?? ownReasoning;
     return {
       message: {
@@ -52,6 +65,7 @@ export class AnswerReader {
       },
       finishReason:
         generation.finishReason === "stop" && calls.length > 0 ? "tool_calls" : generation.finishReason,
+      errors,
     };
   }
 
@@ -82,14 +96,17 @@ export class AnswerReader {
   }
 
   #parseCalls(answer: string, tools: readonly ToolSchema[] | null) {
-    if (tools === null) return { content: unmarked(answer), calls: [], ownReasoning: null };
-    const parsed = this.#options.parser.parse(answer, { tools, mode: "strict" });
+    if (tools === null) return { content: unmarked(answer), calls: [], ownReasoning: null, errors: [] };
+    const { parser, toolCallMode: mode = "strict" } = this.#options;
+    const parsed = parser.parse(answer, { tools, mode });
     const calls = parsed.toolCalls.map(({ id, name, arguments: written }) => ({
       id,
       type: "function" as const,
       function: { name: unmarked(name), arguments: unmarked(written) },
     }));
     const content = parsed.content === null ? null : unmarked(parsed.content);
-    return { content, calls, ownReasoning: parsed.reasoning };
+    const told = mode === "strict" ? parsed.errors : [];
+    const errors = told.map(({ reason, raw }) => ({ reason: unmarked(reason), raw: unmarked(raw) }));
+    return { content, calls, ownReasoning: parsed.reasoning, errors };
   }
 }
