@@ -87,6 +87,16 @@ function refusalOfError(error: LachesisError): ProxyRefusal {
     case "CHAT_TEMPLATE_FAILED":
     case "CONFIG_INVALID":
       return invalidRequest(error.message);
+    case "GROUP_INVALID":
+      return new ProxyRefusal({
+        status: 422,
+        type: "invalid_request_error",
+        code: "group_invalid",
+        message: error.message,
+      });
+    case "ROLLOUT_API_REJECTED":
+    case "ROLLOUT_API_BAD_REPLY":
+      return failed(502, "rollout_api_failed", `The rollout API did not take it: ${error.message}`, error);
     case "TOKEN_AUDIT_FAILED":
       return failed(502, "token_audit_failed", "The inference server's answer can't be trained on.", error);
     case "INFERENCE_REJECTED":

@@ -1,9 +1,12 @@
 /** Anthropic's messages, as their own client sees them. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { type Json, python, question, type Session, startTestProxy } from "../support/proxy.ts";
 import { importPackage, missingPackage } from "../support/test-packages.ts";
 import { expectedSequence } from "../support/token-serve.ts";
+
+// Real servers, on machines that do other work too.
+vi.setConfig({ testTimeout: 60_000 });
 
 const missing = missingPackage("@anthropic-ai/sdk");
 const clientClass = z.object({ default: z.custom<new (options: object) => Json>() });

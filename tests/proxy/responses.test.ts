@@ -1,8 +1,11 @@
 /** The Responses API, as OpenAI's own client sees it: items, streams, and both ways of giving the conversation. */
 import OpenAI from "openai";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { python, question, type Session, startTestProxy } from "../support/proxy.ts";
 import { expectedSequence } from "../support/token-serve.ts";
+
+// Real servers, on machines that do other work too.
+vi.setConfig({ testTimeout: 60_000 });
 
 const clientOf = ({ base_url, secret }: Session) =>
   new OpenAI({ baseURL: base_url, apiKey: secret, maxRetries: 0 });
