@@ -9,6 +9,7 @@ import { loadTemplateFixtures } from "../support/template-fixtures.ts";
 const fixtures = await loadTemplateFixtures();
 /** More of them: LACHESIS_PROPERTY_RUNS=500 npx vitest run tests/tokens/segment-tracker.property.test.ts */
 const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 12);
+const timeoutMs = 30_000 + runs * 2_000;
 
 describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate: template }) => {
   const format = new ChatFormat({ tokenizer, template });
@@ -57,21 +58,26 @@ describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate:
         { numRuns: runs },
       );
     },
+    timeoutMs,
   );
 
-  test("every sampled id is trained exactly once, with its own log-probability", async () => {
-    await fc.assert(
-      fc.asyncProperty(rolloutScript, fc.constantFrom("template", "keep"), async (script, tokenHistory) => {
-        const tracker = new SegmentTracker({ format, tokenHistory });
-        const { sampledIds } = await playRollout(script, tracker, { format, template });
-        const trained: [number, number][] = [];
-        for (const { tokens, sampled, logprobs } of tracker.segments()) {
-          expect([sampled.length, logprobs.length]).toEqual([tokens.length, tokens.length]);
-          for (const [at, id] of tokens.entries()) if (sampled[at]) trained.push([logprobs[at]!, id]);
-        }
-        expect(trained.toSorted(([a], [b]) => b - a)).toEqual([...sampledIds]);
-      }),
-      { numRuns: runs },
-    );
-  });
+  test(
+    "every sampled id is trained exactly once, with its own log-probability",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(rolloutScript, fc.constantFrom("template", "keep"), async (script, tokenHistory) => {
+          const tracker = new SegmentTracker({ format, tokenHistory });
+          const { sampledIds } = await playRollout(script, tracker, { format, template });
+          const trained: [number, number][] = [];
+          for (const { tokens, sampled, logprobs } of tracker.segments()) {
+            expect([sampled.length, logprobs.length]).toEqual([tokens.length, tokens.length]);
+            for (const [at, id] of tokens.entries()) if (sampled[at]) trained.push([logprobs[at]!, id]);
+          }
+          expect(trained.toSorted(([a], [b]) => b - a)).toEqual([...sampledIds]);
+        }),
+        { numRuns: runs },
+      );
+    },
+    timeoutMs,
+  );
 });
