@@ -18,6 +18,7 @@
  */
 
 import type { Command } from "../contracts/sandbox.ts";
+import { nurserySource } from "./python-nursery-source.ts";
 
 /** Characters kept of a value or a traceback, head and tail. */
 const textLimit = 20_000;
@@ -237,4 +238,12 @@ const bootstrap =
  */
 export function pythonCommand(workspace: string): Command {
   return { argv: ["python3", "-B", "-X", "utf8", "-c", bootstrap, driverSource, workspace], cwd: "/" };
+}
+
+/** Starts the warm interpreter that forks drivers, each in a directory below the workspace (python-nursery.ts). */
+export function nurseryCommand(workspace: string): Command {
+  return {
+    argv: ["python3", "-B", "-X", "utf8", "-c", nurserySource, driverSource, workspace],
+    cwd: workspace,
+  };
 }

@@ -5,11 +5,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
-import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
+import type { SandboxProcess } from "../contracts/sandbox.ts";
 import { untilAborted } from "../contracts/until-aborted.ts";
 import { CappedOutput } from "./capped-output.ts";
-import { pythonCommand } from "./python-driver.ts";
 import { encodeRequest, endOfOutput, type Reply, ReplyReader, readyId } from "./python-frames.ts";
+import type { PythonHome } from "./python-home.ts";
 
 const outputLimitBytes = 1_048_576;
 /** For the driver to end a call by itself after the time limit, and for pipes to run dry. */
@@ -59,10 +59,10 @@ export class PythonProcess {
 
   /** Starts the driver and waits for its first word; `end` says whether it came up. */
   static async start(
-    sandbox: Sandbox,
+    home: PythonHome,
     options: { signal: AbortSignal; timeoutMs: number },
   ): Promise<{ python: PythonProcess; end: CallEnd }> {
-    const process = await sandbox.spawn(pythonCommand(sandbox.workspace), { signal: options.signal });
+    const process = await home.spawn({ signal: options.signal });
     const python = new PythonProcess(process);
     try {
       return { python, end: await python.#awaitReply(readyId, options) };

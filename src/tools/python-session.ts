@@ -2,12 +2,12 @@
  * A rollout's Python session: one process at a time, one call at a time. A process that is lost is replaced
  * at the next call, and the model is told that its variables are gone.
  *
- * A Python that never came up is a failure of the machinery. One that came up before and does not any more is
+ * A Python that never came up is a failure of the machinery, as is one that went down with its sandbox. One that came up before and does not any more is
  * the doing of the model's own code, and so a result.
  */
 import { LachesisError } from "../contracts/errors.ts";
-import type { Sandbox } from "../contracts/sandbox.ts";
 import { capMiddle } from "./cap-text.ts";
+import type { PythonHome } from "./python-home.ts";
 import { type CallEnd, type Loss, PythonProcess } from "./python-process.ts";
 import { inSeconds } from "./tool-timeout.ts";
 
@@ -30,13 +30,13 @@ export type PythonResult = {
 };
 
 export class PythonSession implements AsyncDisposable {
-  readonly #sandbox: Sandbox;
+  readonly #home: PythonHome;
   #python: PythonProcess | undefined;
   #startedOnce = false;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(sandbox: Sandbox) {
-    this.#sandbox = sandbox;
+  constructor(home: PythonHome) {
+    this.#home = home;
   }
 
   /** Runs code after the calls before it; what it does wrong is in the result. Rejects on abort and machinery. */
@@ -55,7 +55,7 @@ export class PythonSession implements AsyncDisposable {
     if (end.lost) {
       this.#python = undefined;
       await python.close();
-      await this.#proveSandboxAlive(options.signal);
+      await this.#home.proveAlive(options);
     }
     return resultOf(end, { note, timeoutMs: options.timeoutMs });
   }
@@ -68,13 +68,13 @@ export class PythonSession implements AsyncDisposable {
     this.#python = undefined;
     await previous?.close();
 
-    const { python, end } = await PythonProcess.start(this.#sandbox, { signal, timeoutMs: startTimeoutMs });
+    const { python, end } = await PythonProcess.start(this.#home, { signal, timeoutMs: startTimeoutMs });
     if (end.lost) {
       const reason = `Python did not start: ${end.loss.reason}. ${end.output.trim()}`.trim();
       await python.close();
-      await this.#proveSandboxAlive(signal);
+      await this.#home.proveAlive({ signal });
       if (this.#startedOnce) return { failure: result("lost", { error: reason }) };
-      throw startFailure(`Sandbox ${this.#sandbox.id}: ${reason}`, end.loss);
+      throw startFailure(`${this.#home.id}: ${reason}`, end.loss);
     }
     this.#python = python;
     this.#startedOnce = true;
@@ -83,11 +83,6 @@ export class PythonSession implements AsyncDisposable {
         ? null
         : `The Python process of the calls before was lost in the meantime (${previous.loss.reason}); their variables are gone.`;
     return { python, note };
-  }
-
-  /** A process that went down with its sandbox is no doing of the model's: rejects as the sandbox does. */
-  async #proveSandboxAlive(signal: AbortSignal): Promise<void> {
-    await this.#sandbox.exec({ argv: ["true"], cwd: "/" }, { timeoutMs: 10_000, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

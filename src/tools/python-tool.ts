@@ -1,17 +1,24 @@
 /** The `python` tool: a REPL in the rollout's sandbox. */
 import { z } from "zod";
-import type { ResourceKey } from "../contracts/rollout-context.ts";
+import type { ResourceKey, RolloutContext } from "../contracts/rollout-context.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { defineTool } from "./define-tool.ts";
+import { type PythonHome, sandboxHome } from "./python-home.ts";
 import { PythonSession } from "./python-session.ts";
 import { timeoutMs, timeoutParameter } from "./tool-timeout.ts";
 
-const pythonSession: ResourceKey<PythonSession> = {
-  name: "python",
-  create: async (context) => new PythonSession(await context.sandbox()),
+type SessionKey = ResourceKey<PythonSession>;
+
+/** One for all tools that take it: a rollout has one session in its own sandbox, whoever asks. */
+const ownSession = sessionKey(async (context) => sandboxHome(await context.sandbox()));
+
+export type PythonToolOptions = {
+  /** Where a rollout's Python runs. Default: in the rollout's own sandbox. */
+  home?: (context: RolloutContext) => Promise<PythonHome>;
 };
 
-export function pythonTool(): Tool {
+export function pythonTool({ home }: PythonToolOptions = {}): Tool {
+  const pythonSession = home === undefined ? ownSession : sessionKey(home);
   return defineTool({
     name: "python",
     description:
@@ -37,4 +44,8 @@ export function pythonTool(): Tool {
       };
     },
   });
+}
+
+function sessionKey(home: (context: RolloutContext) => Promise<PythonHome>): SessionKey {
+  return { name: "python", create: async (context) => new PythonSession(await home(context)) };
 }

@@ -159,6 +159,17 @@ describe("the environment", () => {
     expect(metrics["train/tool_success"]).toBe(metrics["train/percent_correct"]);
   });
 
+  test("shared_python plays all rollouts out of one sandbox", async () => {
+    await using services = await testServices(solve);
+    const env = makeEnv(services, { eval_items: 12, shared_python: true });
+    const { metrics } = (await env.evaluate({ signal }))!;
+    expect(metrics["eval/accuracy"]).toBeGreaterThan(0.3);
+    expect(metrics["eval/tool_success"]).toBe(metrics["eval/accuracy"]);
+    expect(services.sandboxes.opened).toBe(1);
+    await env.cleanup();
+    expect(services.sandboxes.closed).toBe(1);
+  });
+
   test("random_reward scores by chance, the same rollouts alike, and keeps no advantages", async () => {
     await using services = await testServices();
     const group = (id: number) =>
