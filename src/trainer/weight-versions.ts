@@ -1,7 +1,7 @@
 /**
- * Which weights sampled a token. Environments of Lachesis send `overrides[i].versions`, one a token, -1 where none
- * sampled; others send `weight_version`, a number or one a token, for the sequence, the group or the way it was
- * sampled. The nearest one counts.
+ * Which weights sampled a token. Environments of Lachesis send `overrides[i].weight_version`, a number, or one a token
+ * with null where none sampled; others send it for the group or the way it was sampled, or `overrides[i].versions`,
+ * one a token with -1. The nearest one counts.
  */
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 
@@ -20,10 +20,10 @@ export function versionsOf(group: ScoredGroup, sequence: number): VersionAt | nu
   for (const candidate of candidates) {
     const length = group.tokens[sequence]?.length;
     if (isVersion(candidate)) return () => candidate;
-    if (Array.isArray(candidate) && candidate.length === length && candidate.every(isVersion)) {
+    if (Array.isArray(candidate) && candidate.length === length && candidate.every(isTokenVersion)) {
       return (position) => {
-        const version = candidate[position];
-        return version === undefined || version < 0 ? null : version;
+        const version = candidate[position] ?? -1;
+        return version < 0 ? null : version;
       };
     }
   }
@@ -32,4 +32,8 @@ export function versionsOf(group: ScoredGroup, sequence: number): VersionAt | nu
 
 function isVersion(value: unknown): value is number {
   return Number.isSafeInteger(value);
+}
+
+function isTokenVersion(value: unknown): value is number | null {
+  return value === null || isVersion(value);
 }
