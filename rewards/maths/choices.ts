@@ -1,0 +1,26 @@
+/** Multiple choice: the letter that a text settles on. */
+const choice = /^[\s({[]*(?:\\text(?:bf)?\s*\{)?[\s({[]*([A-Z])[\s)}\].]*$/;
+
+export function isChoice(text: string): boolean {
+  return choice.test(text);
+}
+
+/** From "the answer is (B)" down to the last letter that stands alone; boxes come before all. Null without one. */
+export function findChoice(text: string): string | null {
+  if (/\\boxed/.test(text) || /\$[^$\n]+\$/.test(text)) return null;
+  const end = text.slice(-5_000);
+  const letter = String.raw`\**\s*[(\[]?\s*\**([A-Z])\**\s*[)\]]?\**(?=[.,:;\s)]|$)`;
+  for (const introduction of [
+    "final answer[^\\n]{0,100}?\\sis:?\\s*",
+    "answer\\**:\\s*",
+    "(?:answer|option|choice)[^\\n]{0,50}?(?:is|:)\\s*",
+  ]) {
+    const found = [...end.matchAll(new RegExp(introduction + letter, "gi"))].at(-1)?.[1];
+    if (found !== undefined && /[A-Z]/.test(found)) return found;
+  }
+  const first = /^\**\(?([A-Z])\)?\**(?:[.,:)]|\s*$)/.exec(text.trim())?.[1];
+  if (first !== undefined) return first;
+  return (
+    [...end.matchAll(/(?:^|\s)\**\(?([B-HJ-Z]|A(?=[.,:)]|\s*$))\)?\**(?=[.,:\s]|$)/g)].at(-1)?.[1] ?? null
+  );
+}

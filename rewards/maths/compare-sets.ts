@@ -1,0 +1,143 @@
+/**
+ * Sets of real numbers: intervals, unions, finite sets, and the inequalities that describe them. Two are equal
+ * when they agree at every border that either names, right and left of it, and in between.
+ */
+import type { ValueComparison } from "./compare-values.ts";
+import { symbolsOf } from "./evaluate.ts";
+import {
+  call,
+  type Expression,
+  hasPart,
+  integer,
+  isCall,
+  mapParts,
+  partsOf,
+  type Relation,
+  symbol,
+} from "./expression.ts";
+
+const maxBorders = 40;
+
+/** Whether an expression can only be a set of real numbers. */
+export function isRealSet(expression: Expression): boolean {
+  if (expression.kind === "set-operation") return isRealSet(expression.left) && isRealSet(expression.right);
+  if (expression.kind === "bracketed")
+    return expression.items.length === 2 && expression.items.every(isNumberLike);
+  if (expression.kind === "symbol") return expression.name === "R";
+  return expression.kind === "set" && expression.items.every(isNumberLike);
+}
+
+function isNumberLike(expression: Expression): boolean {
+  return ["number", "constant", "call", "symbol"].includes(expression.kind);
+}
+
+/** `1 < x < 2`, `x ≠ 3`: a relation with one unknown, which may be something like `f(x)`. */
+export function isCondition(expression: Expression): expression is Relation {
+  return (
+    expression.kind === "relation" &&
+    !expression.operators.some((operator) => ["∈", "∉", "→", "≡"].includes(operator)) &&
+    new Set(symbolsOf(expression)).size === 1
+  );
+}
+
+export function equalRealSets(gold: Expression, answer: Expression, values: ValueComparison): boolean {
+  const borders = [...bordersOf(gold), ...bordersOf(answer)];
+  if (borders.length > maxBorders) return false;
+  const sorted = sortBorders(borders, values);
+  if (sorted === null) return false;
+  return probes(sorted).every((probe) => contains(gold, probe, values) === contains(answer, probe, values));
+}
+
+/** The finite borders that a set names; a condition names those constants that stand alone on a side. */
+function bordersOf(set: Expression): Expression[] {
+  if (set.kind === "set-operation") return [...bordersOf(set.left), ...bordersOf(set.right)];
+  if (set.kind === "relation") {
+    const constants = set.operands.filter(
+      (operand) => symbolsOf(operand).length === 0 && !isInfinite(operand),
+    );
+    return constants.flatMap((constant) => [constant, call("negate", constant)]);
+  }
+  return set.kind === "symbol" ? [] : partsOf(set).filter((part) => !isInfinite(part));
+}
+
+function isInfinite(expression: Expression): boolean {
+  return hasPart(expression, (part) => part.kind === "constant" && part.name === "infinity");
+}
+
+function sortBorders(borders: readonly Expression[], values: ValueComparison): Expression[] | null {
+  const { evaluator } = values;
+  const placed: { border: Expression; at: number }[] = [];
+  for (const border of borders) {
+    const value = evaluator.evaluate(border);
+    if (evaluator.isComplex(value)) return null;
+    placed.push({ border, at: Number(value) });
+  }
+  return placed.sort((left, right) => left.at - right.at).map(({ border }) => border);
+}
+
+/** Every border, the middles between them, and points beyond the first and the last. */
+function probes(borders: readonly Expression[]): Expression[] {
+  const [first = integer(0)] = borders;
+  const last = borders.at(-1) ?? integer(0);
+  const found: Expression[] = [];
+  for (const distance of [1, 1_000]) {
+    found.push(call("add", first, integer(-distance)), call("add", last, integer(distance)));
+  }
+  for (const [index, border] of borders.entries()) {
+    found.push(border);
+    const next = borders[index + 1];
+    if (next !== undefined) found.push(call("divide", call("add", border, next), integer(2)));
+  }
+  return found;
+}
+
+function contains(set: Expression, probe: Expression, values: ValueComparison): boolean {
+  switch (set.kind) {
+    case "set-operation": {
+      const isLeft = contains(set.left, probe, values);
+      const isRight = contains(set.right, probe, values);
+      return set.operator === "union"
+        ? isLeft || isRight
+        : isLeft && isRight === (set.operator === "intersection");
+    }
+    case "bracketed": {
+      const [from = probe, to = probe] = set.items;
+      return (
+        holds(from, set.open === "[" ? "≤" : "<", probe, values) &&
+        holds(probe, set.close === "]" ? "≤" : "<", to, values)
+      );
+    }
+    case "set":
+      return set.items.some((item) => holds(item, "=", probe, values));
+    case "symbol":
+      return true;
+    case "relation": {
+      const { operands, operators } = bind(set, probe);
+      return operators.every((operator, index) =>
+        holds(operands[index] ?? probe, operator, operands[index + 1] ?? probe, values),
+      );
+    }
+    default:
+      return false;
+  }
+}
+
+function bind(relation: Relation, probe: Expression): Relation {
+  const replace = (part: Expression): Expression =>
+    part.kind === "symbol" || part.kind === "application" ? probe : mapParts(part, replace);
+  return { ...relation, operands: relation.operands.map(replace) };
+}
+
+function holds(left: Expression, operator: string, right: Expression, values: ValueComparison): boolean {
+  if (isInfinite(left) || isInfinite(right))
+    return operator !== "=" && (isInfinite(right) ? !isCall(right, "negate") : isCall(left, "negate"));
+  const sign = values.signOf(call("add", left, call("negate", right)));
+  if (sign === null) return false;
+  if (operator === "<") return sign < 0;
+  if (operator === ">") return sign > 0;
+  if (operator === "≤") return sign <= 0;
+  if (operator === "≥") return sign >= 0;
+  return operator === "≠" ? sign !== 0 : sign === 0;
+}
+
+export const realNumbers = symbol("R");

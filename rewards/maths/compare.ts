@@ -1,0 +1,272 @@
+/**
+ * Judges whether two answers mean the same. The gold answer is respected: what it leaves open (units, the
+ * name of a variable, a percent sign) the answer may say, and not the other way round.
+ */
+import { canonicalKey } from "./canonical-key.ts";
+import {
+  assignedValue,
+  equalAssignments,
+  equalRelations,
+  isAssignment,
+  isEquation,
+} from "./compare-relations.ts";
+import { equalRealSets, isCondition, isRealSet } from "./compare-sets.ts";
+import { ValueComparison } from "./compare-values.ts";
+import { equalWords, spelling } from "./compare-words.ts";
+import { symbolsOf } from "./evaluate.ts";
+import { exactValue } from "./exact-value.ts";
+import {
+  type Bracketed,
+  call,
+  type Expression,
+  hasPart,
+  integer,
+  isCall,
+  mapParts,
+  symbol,
+} from "./expression.ts";
+import { asMatrix, sameShape } from "./matrix.ts";
+
+export type ComparisonOptions = {
+  precision: number;
+  strict: boolean;
+  allowSetRelationComparison: boolean;
+  maxSteps: number;
+};
+
+const maxItems = 200;
+
+export class Comparison {
+  readonly #options: ComparisonOptions;
+  readonly #values: ValueComparison;
+
+  constructor(options: ComparisonOptions) {
+    this.#options = options;
+    this.#values = new ValueComparison(options.precision, options.maxSteps);
+  }
+
+  equal(gold: Expression, answer: Expression): boolean {
+    if (this.#equalForms(gold, answer)) return true;
+    return !this.#options.strict && this.#equalForms(renamePositionally(gold), renamePositionally(answer));
+  }
+
+  readonly #equalForms = (gold: Expression, answer: Expression): boolean => {
+    const [left, right] = unwrap(gold, answer);
+    if (canonicalKey(left) === canonicalKey(right)) return true;
+    if (isAssignment(left) && isAssignment(right)) return this.#equalAssigned(left, right);
+    if (left.kind === "relation" && right.kind === "relation")
+      return equalRelations(left, right, this.#values, this.#equalForms);
+    if (isCondition(left) && isRealSet(right)) return equalRealSets(left, right, this.#values);
+    if (isCondition(right) && isRealSet(left)) {
+      return (
+        (this.#options.allowSetRelationComparison || !this.#options.strict) &&
+        equalRealSets(left, right, this.#values)
+      );
+    }
+    if (left.kind === "relation" || right.kind === "relation") return false;
+    return this.#equalObjects(spreadSigns(left), spreadSigns(right));
+  };
+
+  #equalAssigned(
+    left: Extract<Expression, { kind: "relation" }>,
+    right: Extract<Expression, { kind: "relation" }>,
+  ): boolean {
+    if (equalAssignments(left, right, this.#equalForms)) return true;
+    return (
+      isEquation(left) &&
+      isEquation(right) &&
+      left.operands.length === 2 &&
+      right.operands.length === 2 &&
+      equalRelations(left, right, this.#values, this.#equalForms)
+    );
+  }
+
+  #equalObjects(gold: Expression, answer: Expression): boolean {
+    const [goldMatrix, answerMatrix] = [asMatrix(gold), asMatrix(answer)];
+    if (goldMatrix !== null || answerMatrix !== null)
+      return this.#equalMatrices(goldMatrix ?? gold, answerMatrix ?? answer);
+    if (gold.kind === "ratio" || answer.kind === "ratio") return this.#equalRatios(gold, answer);
+    if (gold.kind === "set-operation" || answer.kind === "set-operation")
+      return this.#equalUnions(gold, answer);
+    if (gold.kind === "bracketed" && answer.kind === "bracketed") return this.#equalBracketed(gold, answer);
+    if (gold.kind === "bracketed" || answer.kind === "bracketed") return this.#equalTupleAndSet(gold, answer);
+    if (isCollection(gold) || isCollection(answer)) return this.#equalSets(itemsOf(gold), itemsOf(answer));
+    return this.#equalScalars(gold, answer);
+  }
+
+  #equalScalars(gold: Expression, answer: Expression): boolean {
+    const [goldWords, answerWords] = [spelling(gold), spelling(answer)];
+    if (goldWords !== null && answerWords !== null && equalWords(goldWords, answerWords)) return true;
+    if (gold.kind === "text" || answer.kind === "text") return false;
+    return percentReadings(gold, answer).some(([left, right]) => this.#values.equal(left, right));
+  }
+
+  #equalBracketed(gold: Bracketed, answer: Bracketed): boolean {
+    const isPoint = gold.items.length !== 2;
+    if (!isPoint && (gold.open !== answer.open || gold.close !== answer.close)) return false;
+    return this.#equalInOrder(gold.items, answer.items);
+  }
+
+  /** `(1, 3)` against `1, 3`: a point whose items come in order. A single point of a set is that point. */
+  #equalTupleAndSet(gold: Expression, answer: Expression): boolean {
+    const [tuple, other] = gold.kind === "bracketed" ? [gold, answer] : [answer, gold];
+    if (tuple.kind !== "bracketed" || !isCollection(other)) return false;
+    const isOpen = (tuple.open === "(" && tuple.close === ")") || tuple.items.length > 2;
+    const items = itemsOf(other);
+    const [only] = items;
+    if (only !== undefined && items.length === 1 && only.kind === "bracketed")
+      return this.#equalBracketed(tuple, only);
+    return (
+      isOpen &&
+      (gold === tuple ? this.#equalInOrder(tuple.items, items) : this.#equalInOrder(items, tuple.items))
+    );
+  }
+
+  #equalInOrder(gold: readonly Expression[], answer: readonly Expression[]): boolean {
+    return (
+      gold.length === answer.length &&
+      gold.every((item, index) => this.#equalForms(item, answer[index] ?? item))
+    );
+  }
+
+  #equalSets(gold: readonly Expression[], answer: readonly Expression[]): boolean {
+    if (gold.length > maxItems || answer.length > maxItems) return false;
+    const [wanted, left] = [this.#distinct(gold), this.#distinct(answer)];
+    if (wanted.length !== left.length) return false;
+    for (const item of wanted) {
+      const index = left.findIndex((other) => this.#equalForms(item, other));
+      if (index < 0) return false;
+      left.splice(index, 1);
+    }
+    return true;
+  }
+
+  #distinct(items: readonly Expression[]): Expression[] {
+    const found: Expression[] = [];
+    for (const item of items) if (!found.some((other) => this.#equalForms(other, item))) found.push(item);
+    return found;
+  }
+
+  #equalUnions(gold: Expression, answer: Expression): boolean {
+    if (isRealSet(gold) && isRealSet(answer) && !hasVariables(gold) && !hasVariables(answer))
+      return equalRealSets(gold, answer, this.#values);
+    return this.#equalSets(partsOfUnion(gold), partsOfUnion(answer));
+  }
+
+  #equalMatrices(gold: Expression, answer: Expression): boolean {
+    if (gold.kind === "matrix" && answer.kind === "matrix") {
+      return sameShape(gold, answer) && this.#equalInOrder(gold.rows.flat(), answer.rows.flat());
+    }
+    const [matrix, other] = gold.kind === "matrix" ? [gold, answer] : [answer, gold];
+    if (matrix.kind !== "matrix" || other.kind !== "bracketed") return false;
+    const isVector = matrix.rows.length === 1 || matrix.rows.every((row) => row.length === 1);
+    return isVector && this.#equalInOrder(matrix.rows.flat(), other.items);
+  }
+
+  #equalRatios(gold: Expression, answer: Expression): boolean {
+    const [left, right] = [ratioItems(gold), ratioItems(answer)];
+    if (left.length !== right.length || left.length === 0) return false;
+    const [firstLeft = integer(1), firstRight = integer(1)] = [left[0], right[0]];
+    if (left.some(isZero) || right.some(isZero)) return this.#equalInOrder(left, right);
+    return left.every((item, index) => {
+      const other = right[index] ?? item;
+      return this.#values.equal(call("multiply", item, firstRight), call("multiply", other, firstLeft));
+    });
+  }
+}
+
+/** As a value where only one of the two is an equation: `x = 5` and `5`. */
+function unwrap(gold: Expression, answer: Expression): [Expression, Expression] {
+  const isGoldAssigned = isAssignment(gold);
+  if (isGoldAssigned && answer.kind !== "relation") return [assignedValue(gold), answer];
+  if (isGoldAssigned && !isAssignment(answer) && isEquation(answer) && symbolsOf(answer).length === 0)
+    return [assignedValue(gold), assignedValue(answer)];
+  if (gold.kind === "relation") return [gold, answer];
+  if (isAssignment(answer)) return [gold, assignedValue(answer)];
+  return [gold, isEquation(answer) ? valueOfEquation(answer) : answer];
+}
+
+/** `5 = x` says what x is, `2 + 3 = 5` what comes out. */
+function valueOfEquation(equation: Extract<Expression, { kind: "relation" }>): Expression {
+  const [first, second] = equation.operands;
+  const isTurned =
+    equation.operands.length === 2 &&
+    second?.kind === "symbol" &&
+    first !== undefined &&
+    symbolsOf(first).length === 0;
+  return isTurned ? first : assignedValue(equation);
+}
+
+function isCollection(expression: Expression): boolean {
+  return expression.kind === "set" || expression.kind === "list";
+}
+
+function itemsOf(expression: Expression): readonly Expression[] {
+  return expression.kind === "set" || expression.kind === "list" ? expression.items : [expression];
+}
+
+function hasVariables(expression: Expression): boolean {
+  return hasPart(expression, (part) => part.kind === "symbol" && part.name !== "R");
+}
+
+function partsOfUnion(expression: Expression): readonly Expression[] {
+  if (expression.kind !== "set-operation" || expression.operator !== "union") return [expression];
+  return [...partsOfUnion(expression.left), ...partsOfUnion(expression.right)];
+}
+
+function ratioItems(expression: Expression): readonly Expression[] {
+  if (expression.kind === "ratio") return expression.items;
+  return isCall(expression, "divide") ? expression.args : [];
+}
+
+function isZero(expression: Expression): boolean {
+  return exactValue(expression)?.numerator === 0n;
+}
+
+/** `28%` in the gold answer is 0.28 or 28; in the answer it may be 28 where the gold is a plain number. */
+function percentReadings(gold: Expression, answer: Expression): [Expression, Expression][] {
+  const readings: [Expression, Expression][] = [[gold, answer]];
+  const [goldNumber, answerNumber] = [percentage(gold), percentage(answer)];
+  if (goldNumber !== null && answerNumber === null) readings.push([goldNumber, answer]);
+  if (answerNumber !== null && gold.kind === "number") readings.push([gold, answerNumber]);
+  return readings;
+}
+
+function percentage(expression: Expression): Expression | null {
+  if (expression.kind !== "call") return null;
+  const [inside] = expression.args;
+  if (inside === undefined || expression.name === "percent") return inside ?? null;
+  const number = expression.name === "negate" ? percentage(inside) : null;
+  return number === null ? null : call("negate", number);
+}
+
+/** `1 ± \sqrt{5}` is a set of two; in a set, both are its items. */
+function spreadSigns(expression: Expression): Expression {
+  if (!hasPart(expression, isSign)) return expression;
+  if (isCollection(expression))
+    return { kind: "set", items: itemsOf(expression).flatMap((item) => itemsOf(spreadSigns(item))) };
+  return { kind: "set", items: [withSign(expression, 1), withSign(expression, -1)] };
+}
+
+function isSign(part: Expression): boolean {
+  return isCall(part, "plusMinus");
+}
+
+function withSign(expression: Expression, sign: 1 | -1): Expression {
+  const changed = mapParts(expression, (part) => withSign(part, sign));
+  const [inside] = isCall(changed, "plusMinus") ? changed.args : [];
+  if (inside === undefined) return changed;
+  return sign > 0 ? inside : call("negate", inside);
+}
+
+/** Names variables by the order in which they appear, so that `f(x)` and `f(y)` are alike. */
+function renamePositionally(expression: Expression): Expression {
+  const names = new Map<string, string>();
+  const rename = (part: Expression): Expression => {
+    if (part.kind !== "symbol") return mapParts(part, rename);
+    const name = names.get(part.name) ?? `variable ${names.size + 1}`;
+    names.set(part.name, name);
+    return symbol(name);
+  };
+  return rename(expression);
+}

@@ -1,0 +1,300 @@
+/**
+ * Evaluates expressions to 64 digits with mathjs. Only its functions are called, one per node of a tree that
+ * our parser built: mathjs never sees text. What has no value of its own (a variable, `f(x)`, an infinite
+ * sum) gets a random one that depends on its name and the point, so that equal expressions agree.
+ *
+ * Steps are counted, and arguments bounded before they reach a function whose time depends on their size.
+ */
+import { createRequire } from "node:module";
+import type { BigNumber, Complex, MathJsInstance } from "mathjs";
+import { canonicalKey } from "./canonical-key.ts";
+import { exactValue } from "./exact-value.ts";
+import { type ConstantName, type Expression, partsOf, UnreadableMaths } from "./expression.ts";
+
+export type Value = BigNumber | Complex;
+type Bound = ReadonlyMap<string, Value>;
+
+/** mathjs takes a tenth of a second to load; most answers are compared exactly and don't need it. */
+function loadMathjs(): MathJsInstance {
+  return createRequire(import.meta.url)("mathjs/lib/browser/math.js");
+}
+
+const maxTerms = 300;
+const costs: Record<string, number> = { power: 12, root: 12, ln: 8 };
+const nothingBound: Bound = new Map();
+
+export class Evaluator {
+  readonly math: MathJsInstance;
+  #stepsLeft: number;
+
+  constructor(maxSteps: number) {
+    this.math = loadMathjs();
+    this.#stepsLeft = maxSteps;
+  }
+
+  /** `point` chooses the values of the variables. Throws `UnreadableMaths` where there is no value. */
+  evaluate(expression: Expression, point = 0, bound: Bound = nothingBound): Value {
+    this.spend(1);
+    switch (expression.kind) {
+      case "number": {
+        const { numerator, denominator } = expression.value;
+        return this.#value(this.math.divide(this.number(`${numerator}`), this.number(`${denominator}`)));
+      }
+      case "constant":
+        return this.#constant(expression.name);
+      case "symbol":
+        return bound.get(expression.name) ?? this.random(expression.name, point);
+      case "application":
+      case "text":
+        return this.random(canonicalKey(expression), point);
+      case "call":
+        return this.#call(expression.name, expression.args, point, bound, expression);
+      default:
+        throw new UnreadableMaths(`a ${expression.kind} is no number`);
+    }
+  }
+
+  number(value: string | number): BigNumber {
+    return this.math.bignumber(value);
+  }
+
+  isComplex(value: Value): value is Complex {
+    return this.math.isComplex(value);
+  }
+
+  toComplex(value: Value): Complex {
+    return this.isComplex(value) ? value : this.math.complex(value.toNumber(), 0);
+  }
+
+  spend(steps: number): void {
+    this.#stepsLeft -= steps;
+    if (this.#stepsLeft < 0) throw new UnreadableMaths("too long to evaluate");
+  }
+
+  /** Between 0.5 and 3.5, and below zero at odd points for half of the names. */
+  random(name: string, point: number): BigNumber {
+    let hash = 2_166_136_261 ^ (point * 0x9e3779b1);
+    for (let index = 0; index < name.length; index++)
+      hash = Math.imul(hash ^ name.charCodeAt(index), 16_777_619);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35) >>> 0;
+    const size = 0.5 + (hash % 30_011) / 10_007;
+    return this.number((point % 2 === 1 && (hash & 1) === 1 ? -size : size).toFixed(12));
+  }
+
+  #constant(name: ConstantName): Value {
+    if (name === "pi") return this.#value(this.math.acos(this.number(-1)));
+    if (name === "e") return this.#value(this.math.exp(this.number(1)));
+    if (name === "i") return this.math.complex(0, 1);
+    return this.number(Number.POSITIVE_INFINITY);
+  }
+
+  #call(name: string, args: readonly Expression[], point: number, bound: Bound, whole: Expression): Value {
+    if (name === "sum" || name === "prod") return this.#series(name, args, point, bound, whole);
+    if (name === "det" || name === "lim" || name === "int") return this.random(canonicalKey(whole), point);
+    const values = args.map((part) => this.evaluate(part, point, bound));
+    const [left, right] = values;
+    if (left === undefined) throw new UnreadableMaths(`${name} of nothing`);
+    this.spend(costs[name] ?? 3);
+    return this.#value(
+      right === undefined ? this.#unary(name, left) : this.#binary(name, left, right, values),
+    );
+  }
+
+  #unary(name: string, value: Value): unknown {
+    const { math } = this;
+    switch (name) {
+      case "negate":
+        return math.unaryMinus(value);
+      case "percent":
+        return math.divide(value, this.number(100));
+      case "degree":
+        return value;
+      case "sqrt":
+        return math.sqrt(value);
+      case "abs":
+        return math.abs(value);
+      case "ln":
+        return math.log(value);
+      case "factorial":
+        return math.gamma(math.add(this.#upTo(value, 1_000), this.number(1)));
+      case "floor":
+        return math.floor(value);
+      case "ceil":
+        return math.ceil(value);
+      case "min":
+      case "max":
+        return value;
+    }
+    return this.#trigonometric(name, this.#upTo(value, 1e6));
+  }
+
+  #trigonometric(name: string, value: Value): unknown {
+    const { math } = this;
+    switch (name) {
+      case "sin":
+        return math.sin(value);
+      case "cos":
+        return math.cos(value);
+      case "tan":
+        return math.tan(value);
+      case "cot":
+        return math.cot(value);
+      case "sec":
+        return math.sec(value);
+      case "csc":
+        return math.csc(value);
+      case "asin":
+        return math.asin(value);
+      case "acos":
+        return math.acos(value);
+      case "atan":
+        return math.atan(value);
+      case "acot":
+        return math.acot(value);
+      case "asec":
+        return math.asec(value);
+      case "acsc":
+        return math.acsc(value);
+      case "sinh":
+        return math.sinh(this.#upTo(value, 1_000));
+      case "cosh":
+        return math.cosh(this.#upTo(value, 1_000));
+      case "tanh":
+        return math.tanh(this.#upTo(value, 1_000));
+      default:
+        throw new UnreadableMaths(`${name} has no value`);
+    }
+  }
+
+  #binary(name: string, left: Value, right: Value, values: readonly Value[]): unknown {
+    const { math } = this;
+    switch (name) {
+      case "add":
+        return math.add(left, right);
+      case "multiply":
+        return math.multiply(left, right);
+      case "divide":
+        if (Number(math.abs(right)) === 0) throw new UnreadableMaths("a division by zero");
+        return math.divide(left, right);
+      case "power":
+        return this.#power(left, right);
+      case "root":
+        return this.#root(left, right);
+      case "mod":
+        if (this.isComplex(left) || this.isComplex(right))
+          throw new UnreadableMaths("a remainder of complex numbers");
+        return math.mod(left, right);
+      case "binomial":
+        return this.#binomial(left, right);
+      case "min":
+      case "max":
+        return values.reduce((best, value) =>
+          Number(math.subtract(value, best)) < 0 === (name === "min") ? value : best,
+        );
+      default:
+        throw new UnreadableMaths(`${name} has no value`);
+    }
+  }
+
+  #power(base: Value, exponent: Value): unknown {
+    const { math } = this;
+    const size = Math.abs(Math.log(Number(math.abs(base)) || 1)) * Number(math.abs(exponent));
+    if (!(size < 1e5)) throw new UnreadableMaths("a power too large to compute");
+    return math.pow(base, exponent);
+  }
+
+  /** Odd roots of negative numbers are negative. */
+  #root(radicand: Value, index: Value): unknown {
+    const { math } = this;
+    if (this.isComplex(radicand) || this.isComplex(index))
+      throw new UnreadableMaths("a root of a complex number");
+    if (!index.isInteger() || index.isZero() || index.abs().gt(1_000))
+      throw new UnreadableMaths("a root of that order");
+    const isOddRoot = radicand.isNegative() && !index.mod(2).isZero();
+    const root = math.pow(isOddRoot ? radicand.neg() : radicand, this.number(1).div(index));
+    return isOddRoot ? math.unaryMinus(this.#value(root)) : root;
+  }
+
+  #binomial(from: Value, chosen: Value): unknown {
+    const { math } = this;
+    const one = this.number(1);
+    const gammas = [from, chosen, this.#value(math.subtract(from, chosen))].map((value) =>
+      this.#value(math.gamma(math.add(this.#upTo(value, 500), one))),
+    );
+    const [top, left, right] = gammas;
+    if (top === undefined || left === undefined || right === undefined) return null;
+    return math.divide(top, this.#value(math.multiply(left, right)));
+  }
+
+  #series(name: string, args: readonly Expression[], point: number, bound: Bound, whole: Expression): Value {
+    const [variable, lower, upper, body] = args;
+    const from = lower === undefined ? null : exactValue(lower);
+    const to = upper === undefined ? null : exactValue(upper);
+    const isShort =
+      from !== null &&
+      to !== null &&
+      from.denominator === 1n &&
+      to.denominator === 1n &&
+      to.numerator - from.numerator < maxTerms;
+    if (!isShort || variable?.kind !== "symbol" || body === undefined)
+      return this.random(canonicalKey(whole), point);
+    let total: Value = this.number(name === "sum" ? 0 : 1);
+    for (let index = from.numerator; index <= to.numerator; index++) {
+      const term = this.evaluate(body, point, new Map([...bound, [variable.name, this.number(`${index}`)]]));
+      total = this.#value(name === "sum" ? this.math.add(total, term) : this.math.multiply(total, term));
+    }
+    return total;
+  }
+
+  #upTo(value: Value, limit: number): Value {
+    if (!(Math.abs(Number(this.math.abs(value))) <= limit))
+      throw new UnreadableMaths("an argument too large to evaluate");
+    return value;
+  }
+
+  #value(result: unknown): Value {
+    if (this.math.isBigNumber(result)) {
+      if (result.isNaN()) throw new UnreadableMaths("there is no value");
+      return result;
+    }
+    if (this.math.isComplex(result)) {
+      if (!Number.isFinite(result.re) || !Number.isFinite(result.im))
+        throw new UnreadableMaths("there is no finite value");
+      return Math.abs(result.im) < 1e-13 * Math.abs(result.re) ? this.number(result.re) : result;
+    }
+    if (typeof result === "number") return this.number(result);
+    throw new UnreadableMaths("there is no value");
+  }
+}
+
+/** Whether an expression holds something whose value nobody knows. */
+export function hasUnknown(expression: Expression): boolean {
+  if (expression.kind === "symbol" || expression.kind === "application" || expression.kind === "text")
+    return true;
+  if (expression.kind === "call" && ["sum", "prod"].includes(expression.name)) {
+    const [, lower, upper] = expression.args;
+    return (
+      lower === undefined ||
+      exactValue(lower) === null ||
+      upper === undefined ||
+      exactValue(upper) === null ||
+      hasUnknownBesides(expression.args)
+    );
+  }
+  if (expression.kind === "call" && ["int", "lim", "det"].includes(expression.name)) return true;
+  return partsOf(expression).some(hasUnknown);
+}
+
+function hasUnknownBesides([variable, , , body]: readonly Expression[]): boolean {
+  return (
+    body === undefined ||
+    symbolsOf(body).some((name) => variable?.kind !== "symbol" || name !== variable.name)
+  );
+}
+
+export function symbolsOf(expression: Expression): string[] {
+  if (expression.kind === "symbol") return [expression.name];
+  if (expression.kind === "application") return [canonicalKey(expression)];
+  return partsOf(expression).flatMap(symbolsOf);
+}

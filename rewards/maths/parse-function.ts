@@ -1,0 +1,189 @@
+/** Functions with their powers, indices and arguments, and the operators that bind a variable. */
+import { call, type Expression, integer, mapParts, symbol } from "./expression.ts";
+import { parseBracketed } from "./parse-group.ts";
+import type { TokenReader } from "./token-reader.ts";
+
+const trigonometric = new Set(["sin", "cos", "tan", "cot", "sec", "csc"]);
+const functions = new Set([
+  ...trigonometric,
+  "asin",
+  "acos",
+  "atan",
+  "acot",
+  "asec",
+  "acsc",
+  "arcsin",
+  "arccos",
+  "arctan",
+  "arccot",
+  "arcsec",
+  "arccsc",
+  "sinh",
+  "cosh",
+  "tanh",
+  "coth",
+  "sech",
+  "csch",
+  "log",
+  "ln",
+  "lg",
+  "exp",
+  "sqrt",
+  "cbrt",
+  "abs",
+  "floor",
+  "ceil",
+  "min",
+  "max",
+  "gcd",
+  "lcm",
+  "det",
+]);
+const otherNames: Record<string, string> = {
+  arcsin: "asin",
+  arccos: "acos",
+  arctan: "atan",
+  arccot: "acot",
+  arcsec: "asec",
+  arccsc: "acsc",
+  lg: "log10",
+};
+
+export function isFunction(name: string): boolean {
+  return functions.has(name);
+}
+
+export function applyFunction(reader: TokenReader, written: string): Expression {
+  return reader.nested(() => {
+    if (written === "sqrt") return parseRoot(reader);
+    if (written === "cbrt") return call("root", parseFunctionArgument(reader), integer(3));
+    const base = reader.takeSign("_") ? reader.grammar.argument(reader) : null;
+    const exponent = reader.takeSign("^") ? reader.grammar.argument(reader) : null;
+    const name = otherNames[written] ?? written;
+    const argument = parseFunctionArgument(reader);
+    const args = argument.kind === "bracketed" || argument.kind === "list" ? argument.items : [argument];
+    const isInverse = exponent?.kind === "call" && exponent.name === "negate" && trigonometric.has(name);
+    const applied = applyNamed(isInverse ? `a${name}` : name, args, base);
+    return exponent === null || isInverse ? applied : call("power", applied, exponent);
+  });
+}
+
+function applyNamed(name: string, args: readonly Expression[], base: Expression | null): Expression {
+  const [argument = integer(0)] = args;
+  if (name === "log" || name === "ln")
+    return base === null ? call("ln", argument) : call("divide", call("ln", argument), call("ln", base));
+  if (name === "log10") return call("divide", call("ln", argument), call("ln", integer(10)));
+  if (name === "exp") return call("power", { kind: "constant", name: "e" }, argument);
+  if (trigonometric.has(name)) return call(name, inRadians(argument));
+  return { kind: "call", name, args };
+}
+
+/** Degrees count only where an angle is meant; elsewhere `90^\circ` is 90. */
+function inRadians(expression: Expression): Expression {
+  if (expression.kind === "call" && expression.name === "degree") {
+    const [angle = integer(0)] = expression.args;
+    return call("divide", call("multiply", angle, { kind: "constant", name: "pi" }), integer(180));
+  }
+  return mapParts(expression, inRadians);
+}
+
+function parseRoot(reader: TokenReader): Expression {
+  const index = reader.takeSign("[") ? reader.grammar.sum(reader) : null;
+  if (index !== null) reader.expectSign("]");
+  const radicand = reader.isSign("(")
+    ? parseBracketed(reader)
+    : reader.is("number")
+      ? parsePowerOfDigits(reader)
+      : reader.grammar.argument(reader);
+  return index === null ? call("sqrt", radicand) : call("root", radicand, index);
+}
+
+function parsePowerOfDigits(reader: TokenReader): Expression {
+  const { text } = reader.token;
+  return /^\d+$/.test(text) ? parseWholeNumber(reader) : reader.grammar.argument(reader);
+}
+
+function parseWholeNumber(reader: TokenReader): Expression {
+  return integer(BigInt(reader.next().text.slice(0, 400)));
+}
+
+/** In brackets, in braces, or the product up to the next sign or function: `2 \sin b \cos a`. */
+function parseFunctionArgument(reader: TokenReader): Expression {
+  if (reader.isSign("(", "{", "[")) return parseBracketedArgument(reader);
+  if (reader.takeSign("-")) return call("negate", parseFunctionArgument(reader));
+  let argument = reader.grammar.power(reader);
+  while (continuesArgument(reader)) {
+    if (reader.takeSign("/")) argument = call("divide", argument, reader.grammar.power(reader));
+    else argument = call("multiply", argument, reader.grammar.power(reader));
+  }
+  return argument;
+}
+
+function parseBracketedArgument(reader: TokenReader): Expression {
+  return reader.isSign("{") ? reader.grammar.argument(reader) : parseBracketed(reader);
+}
+
+function continuesArgument(reader: TokenReader): boolean {
+  if (reader.is("name"))
+    return !isFunction(reader.token.text) && !["and", "or", "pm"].includes(reader.token.text);
+  if (reader.isSign("/")) return reader.peek().kind === "number";
+  return reader.is(
+    "command",
+    "pi",
+    "theta",
+    "alpha",
+    "beta",
+    "gamma",
+    "phi",
+    "omega",
+    "frac",
+    "sqrt",
+    "lambda",
+    "delta",
+  );
+}
+
+/** `\sum_{k=1}^{n} …`, `\int_0^1 … dx`, `\lim_{x \to 0} …`: bound, from, to, body. */
+export function parseBigOperator(reader: TokenReader, name: string): Expression {
+  return reader.nested(() => {
+    let lower: Expression = symbol("?");
+    let upper: Expression = symbol("?");
+    for (;;) {
+      if (reader.takeSign("_")) lower = parseLimit(reader);
+      else if (reader.takeSign("^")) upper = reader.grammar.argument(reader);
+      else break;
+    }
+    const body = name === "int" || name === "lim" ? reader.grammar.sum(reader) : parsePowerProduct(reader);
+    if (lower.kind === "relation" && lower.operands.length === 2 && lower.operators[0] === "=") {
+      const [variable = lower, from = lower] = lower.operands;
+      return call(name, variable, from, upper, body);
+    }
+    return { kind: "application", name, args: [lower, upper, body] };
+  });
+}
+
+function parseLimit(reader: TokenReader): Expression {
+  if (!reader.takeSign("{")) return reader.grammar.argument(reader);
+  const limit = reader.grammar.relation(reader);
+  reader.expectSign("}");
+  return limit;
+}
+
+function parsePowerProduct(reader: TokenReader): Expression {
+  let body = reader.grammar.power(reader);
+  while (
+    !reader.isAtEnd &&
+    (reader.is("name") ||
+      reader.is("number") ||
+      reader.isSign("(", "{", "/", "*") ||
+      reader.is("command", "frac", "binom", "cdot"))
+  ) {
+    if (reader.is("name", "and", "or")) break;
+    if (reader.takeSign("/")) body = call("divide", body, reader.grammar.power(reader));
+    else {
+      if (!reader.takeSign("*")) reader.takeCommand("cdot");
+      body = call("multiply", body, reader.grammar.power(reader));
+    }
+  }
+  return body;
+}
