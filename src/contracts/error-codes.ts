@@ -4,7 +4,7 @@
  */
 export const errorCodes = {
   BIND_UNPROTECTED:
-    "Give run-api tokens (`--token-file`; policy-server an `--admin-token`), listen on 127.0.0.1, or say run-api `--insecure` on a network that you trust.",
+    "Give run-api or the proxy tokens (`--token-file`; policy-server an `--admin-token`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
   CHAT_TEMPLATE_FAILED:
     "Give the messages the fields that the model's chat template asks for; the message names what it stumbled over.",
   CHAT_TEMPLATE_INVALID:
