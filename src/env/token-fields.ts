@@ -34,7 +34,7 @@ export const tokenFields = {
     .nullable()
     .default(null)
     .describe(
-      "Tokens that the model can read and write in all; rollouts that fill it stop as context-full. null = unknown. The trainer's max_token_len limits training rollouts as well.",
+      "Tokens that the model can read and write in all; rollouts that fill it stop as context-full. null = as the servers tell (vllm, sglang, llamacpp). The trainer's max_token_len limits training rollouts as well.",
     ),
   tool_call_parser: z
     .string()

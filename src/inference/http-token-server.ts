@@ -19,6 +19,9 @@ import {
 
 export type TokenServerOptions = { config: ServerConfig; now?: () => number };
 
+/** A length that an information page tells; null where it doesn't, or tells something else. */
+export const tokenCount = z.int().min(1).nullish().catch(null);
+
 /** A server's answer, taken apart but not yet trusted. */
 export type SampledAnswer = { sequences: SampledSequence[]; prompt: PromptEcho };
 
@@ -79,6 +82,11 @@ export abstract class HttpTokenServer implements TokenInferenceServer {
     return null;
   }
 
+  async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    signal.throwIfAborted();
+    return null;
+  }
+
   /** Breaks off requests in flight. */
   close(): Promise<void> {
     return this.http.close();
@@ -108,13 +116,31 @@ export abstract class HttpTokenServer implements TokenInferenceServer {
 
   /** A number or text of one field of an information page; null where the server has no such page. */
   protected async readVersion(path: string, name: string, signal: AbortSignal): Promise<string | null> {
+    const page = await this.readPage(path, versionPage(name), signal);
+    return page === null ? null : String(page[name]);
+  }
+
+  /** An information page; null where the server has none, or one of another shape. */
+  protected async readPage<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    signal: AbortSignal,
+  ): Promise<z.output<Schema> | null> {
     try {
-      const version = versionPage(name).safeParse(await this.http.get(path, { signal }));
-      return version.success ? String(version.data[name]) : null;
+      const page = schema.safeParse(await this.http.get(path, { signal }));
+      return page.success ? page.data : null;
     } catch (thrown) {
       if (thrown instanceof ServerFailure && !thrown.retryable) return null;
       throw thrown;
     }
+  }
+
+  /** As OpenAI's list of models tells it, to which vLLM and SGLang add it; null where it is not told. */
+  protected async listedContextLength(signal: AbortSignal): Promise<number | null> {
+    const page = await this.readPage("/v1/models", modelList, signal);
+    const models = page?.data.filter(({ max_model_len: length }) => typeof length === "number") ?? [];
+    const model = models.find(({ id }) => id === this.modelName) ?? models[0];
+    return model?.max_model_len ?? null;
   }
 
   protected auditContext({ inputIds, sampling }: GenerateRequest): AuditContext {
@@ -136,6 +162,10 @@ export abstract class HttpTokenServer implements TokenInferenceServer {
     };
   }
 }
+
+const modelList = z.object({
+  data: z.array(z.object({ id: z.string(), max_model_len: tokenCount })),
+});
 
 const versionPage = (name: string) => z.object({ [name]: z.union([z.string(), z.number()]) });
 

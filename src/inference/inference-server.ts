@@ -31,4 +31,6 @@ export interface TokenInferenceServer extends PoolableServer {
   generate(request: GenerateRequest, options: { signal: AbortSignal }): Promise<Generation[]>;
   /** The server's word for its present weights; null when it has none. Rejects as `generate` does. */
   weightVersion(options: { signal: AbortSignal }): Promise<string | null>;
+  /** Tokens that prompt and answer may have together; null when the server doesn't tell. Rejects as `generate` does. */
+  contextLength(options: { signal: AbortSignal }): Promise<number | null>;
 }

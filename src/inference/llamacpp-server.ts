@@ -6,7 +6,13 @@
  */
 import { z } from "zod";
 import type { GenerateRequest, Sampling } from "../contracts/token-server.ts";
-import { HttpTokenServer, idList, type SampledAnswer, type TokenServerOptions } from "./http-token-server.ts";
+import {
+  HttpTokenServer,
+  idList,
+  type SampledAnswer,
+  type TokenServerOptions,
+  tokenCount,
+} from "./http-token-server.ts";
 import { type SampledSequence, untrusted } from "./token-generation-audit.ts";
 
 const completion = z.object({
@@ -19,6 +25,9 @@ const completion = z.object({
     .array(z.object({ id: z.int().nullish(), logprob: z.unknown().optional() }))
     .nullish(),
 });
+
+/** `n_ctx` is one slot's share of the context. */
+const properties = z.object({ default_generation_settings: z.object({ n_ctx: tokenCount }) });
 
 /** "none" is what a generation says that was ended from outside. */
 const finishReasons = { eos: "stop", word: "stop", limit: "length", none: "abort" } as const;
@@ -35,6 +44,11 @@ export class LlamaCppServer extends HttpTokenServer {
 
   override samplesTogether(): boolean {
     return false;
+  }
+
+  override async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    const page = await this.readPage("/props", properties, signal);
+    return page?.default_generation_settings.n_ctx ?? null;
   }
 
   protected override async sample(

@@ -20,7 +20,12 @@ import type { ParseMode, ReasoningParser, ToolCallParser } from "../contracts/to
 import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
 import { endOfTurnIds } from "../tokens/end-of-turn.ts";
 import type { RolloutSegment } from "../tokens/rollout-segments.ts";
-import { type PreparedTurn, SegmentTracker, type TrackerStatistics } from "../tokens/segment-tracker.ts";
+import {
+  type PreparedTurn,
+  SegmentTracker,
+  type TokenLimits,
+  type TrackerStatistics,
+} from "../tokens/segment-tracker.ts";
 import { AnswerReader } from "./read-answer.ts";
 import { requestSampling, type SamplingFields } from "./request-sampling.ts";
 import { unmarked } from "./sampled-text.ts";
@@ -41,6 +46,8 @@ export type ManagedServerOptions = {
   sessionId: string;
   /** Tokens that the model can read and write in all. Default: no limit is known. */
   contextLength?: number | undefined;
+  /** Further such a limit, which has to be asked for; asked before each call. */
+  askContextLength?: ((options: { signal: AbortSignal }) => Promise<number | null>) | undefined;
   /** Further variables of the chat template, for every request. */
   templateKwargs?: JsonObject | undefined;
   /** Ids to stop at. Default: those with which the model ends its turn. */
@@ -92,13 +99,9 @@ export class ManagedServer implements ChatServer {
     const { sampling, templateKwargs } = requestSampling(request, { stopTokenIds: this.#stopTokenIds });
     const kwargs = { ...this.#options.templateKwargs, ...templateKwargs };
     const offered = choice === "none" ? [] : tools;
-    const prepared = await tracker.prepare({
-      messages,
-      tools: offered,
-      kwargs,
-      ...this.#limits(sampling, signal),
-    });
-    const generations = await this.#sample(prepared, sampling, { signal, split });
+    const limits = await this.#limits(sampling, signal);
+    const prepared = await tracker.prepare({ messages, tools: offered, kwargs, ...limits });
+    const generations = await this.#sample(prepared, sampling, limits, { signal, split });
     const context = {
       promptIds: prepared.inputIds,
       tools: offered.length > 0 ? offered : null,
@@ -128,9 +131,9 @@ export class ManagedServer implements ChatServer {
   async completion(request: TextRequest, { signal, split }: CallOptions): Promise<TextCompletion> {
     const tracker = this.#tracker;
     const { sampling } = requestSampling(request, { stopTokenIds: this.#stopTokenIds });
-    const limits = this.#limits(sampling, signal);
+    const limits = await this.#limits(sampling, signal);
     const prepared = await tracker.prepareText({ prompt: request.prompt, ...limits });
-    const generations = await this.#sample(prepared, sampling, { signal, split });
+    const generations = await this.#sample(prepared, sampling, limits, { signal, split });
     const choices = generations.map((generation, index) => {
       const text = unmarked(this.#reader.text(generation));
       this.#commit(tracker, prepared, generation, { role: "assistant", content: text });
@@ -174,16 +177,20 @@ export class ManagedServer implements ChatServer {
     return new SegmentTracker({ format, tokenHistory });
   }
 
-  #limits({ max_tokens }: Sampling, signal: AbortSignal) {
-    return { maxTokens: max_tokens, contextLength: this.#options.contextLength, signal };
+  async #limits({ max_tokens }: Sampling, signal: AbortSignal): Promise<TokenLimits> {
+    const { contextLength, askContextLength } = this.#options;
+    const told = await askContextLength?.({ signal });
+    const known = [contextLength, told].filter((length) => typeof length === "number");
+    return { maxTokens: max_tokens, signal, ...(known.length > 0 && { contextLength: Math.min(...known) }) };
   }
 
   async #sample(
     { inputIds, isContextFull, maxTokens }: PreparedTurn,
     sampling: Sampling,
+    { contextLength }: TokenLimits,
     options: CallOptions,
   ): Promise<Generation[]> {
-    const { server, sessionId, contextLength } = this.#options;
+    const { server, sessionId } = this.#options;
     if (isContextFull) {
       throw new LachesisError(
         "INFERENCE_CONTEXT_FULL",

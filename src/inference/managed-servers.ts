@@ -4,6 +4,7 @@
  */
 import type { CallOptions, ChatCompletion, ChatRequest, ChatServer, JsonObject } from "../contracts/chat.ts";
 import type { ParseMode, ReasoningParser, ToolCallParser } from "../contracts/tool-call-parser.ts";
+import { untilAborted } from "../contracts/until-aborted.ts";
 import type { ChatFormat, TokenHistory } from "../tokens/chat-format.ts";
 import { endOfTurnIds } from "../tokens/end-of-turn.ts";
 import { type Conversation, unguarded } from "../tokens/prompt-renderer.ts";
@@ -21,7 +22,7 @@ export type ManagedServersOptions = {
   toolCallMode?: ParseMode;
   tokenHistory?: TokenHistory | "auto";
   templateKwargs?: JsonObject;
-  /** Tokens that the model can read and write in all; null = unknown. */
+  /** Tokens that the model can read and write in all; null = as the servers tell, where they do. */
   contextLength?: number | null;
   modelName: string;
   /** Sets this run's sessions apart from those of other runs on the same servers. */
@@ -37,8 +38,10 @@ export type SessionOptions = {
   trackTree?: boolean | undefined;
 };
 
-/** No group waits longer for a number that only helps to judge it. */
-const versionTimeoutMs = 5_000;
+/** Nobody waits longer for a number that only helps. */
+const infoTimeoutMs = 5_000;
+/** Servers that are away are asked again, but not for ever: what asks is a rollout's turn. */
+const lengthAttempts = 3;
 
 export class ManagedServers implements ChatServer, AsyncDisposable {
   readonly #options: ManagedServersOptions;
@@ -46,6 +49,8 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
   readonly #stopTokenIds: readonly number[];
   #calls = 0;
   #tellsVersion = true;
+  #lengthAttempts = 0;
+  #contextLength: Promise<number | null> | undefined;
 
   constructor(options: ManagedServersOptions) {
     this.#options = options;
@@ -71,6 +76,7 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
       stopTokenIds: this.#stopTokenIds,
       sessionId: `${runId}-${sessionId}`,
       trackTree,
+      askContextLength: ownLength == null ? (options) => this.contextLength(options) : undefined,
       ...(Number.isFinite(limit) && { contextLength: limit }),
     });
   }
@@ -98,7 +104,7 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
   async weightVersion({ signal }: { signal: AbortSignal }): Promise<number | null> {
     if (!this.#tellsVersion) return null;
     try {
-      const inTime = AbortSignal.any([signal, AbortSignal.timeout(versionTimeoutMs)]);
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(infoTimeoutMs)]);
       const told = await this.#options.manager.weightVersions({ signal: inTime });
       const versions = told.map(({ version }) => (/^\d{1,15}$/.test(version ?? "") ? Number(version) : null));
       this.#tellsVersion = versions.some((version) => version !== null);
@@ -106,6 +112,24 @@ export class ManagedServers implements ChatServer, AsyncDisposable {
       return known.length < versions.length ? null : Math.min(...known);
     } catch {
       // A server that is away says nothing now; what it answers later is checked by itself.
+      return null;
+    }
+  }
+
+  /** The configured context length, else the servers' own word; null where there is none. Rejects when aborted only. */
+  async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    this.#contextLength ??= this.#askContextLength();
+    return untilAborted(this.#contextLength, signal);
+  }
+
+  async #askContextLength(): Promise<number | null> {
+    const { contextLength, manager } = this.#options;
+    if (contextLength != null) return contextLength;
+    this.#lengthAttempts += 1;
+    try {
+      return await manager.contextLength({ signal: AbortSignal.timeout(infoTimeoutMs) });
+    } catch {
+      if (this.#lengthAttempts < lengthAttempts) this.#contextLength = undefined;
       return null;
     }
   }

@@ -6,7 +6,13 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { GenerateRequest, Sampling } from "../contracts/token-server.ts";
-import { HttpTokenServer, idList, type SampledAnswer, type TokenServerOptions } from "./http-token-server.ts";
+import {
+  HttpTokenServer,
+  idList,
+  type SampledAnswer,
+  type TokenServerOptions,
+  tokenCount,
+} from "./http-token-server.ts";
 import { failureOfStatus } from "./server-failure.ts";
 import type { SampledSequence } from "./token-generation-audit.ts";
 
@@ -34,6 +40,9 @@ const generation = z.object({
   }),
 });
 
+/** `context_length` is what it was started with, null for the model's own; all requests share the other. */
+const serverInfo = z.object({ context_length: tokenCount, max_total_num_tokens: tokenCount });
+
 type ServerGeneration = z.output<typeof generation>;
 type CallOptions = { signal: AbortSignal; headers: Record<string, string> };
 
@@ -57,6 +66,16 @@ export class SglangServer extends HttpTokenServer {
 
   override weightVersion({ signal }: { signal: AbortSignal }): Promise<string | null> {
     return this.readVersion("/model_info", "weight_version", signal);
+  }
+
+  override async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    const [listed, info] = await Promise.all([
+      this.listedContextLength(signal),
+      this.readPage("/server_info", serverInfo, signal),
+    ]);
+    const told = [listed, info?.context_length, info?.max_total_num_tokens];
+    const known = told.filter((length) => typeof length === "number");
+    return known.length === 0 ? null : Math.min(...known);
   }
 
   /** Waits a moment for words about abandoned requests, then breaks off what is in flight. */

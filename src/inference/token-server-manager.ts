@@ -57,6 +57,16 @@ export class TokenServerManager implements TokenServer, AsyncDisposable {
     );
   }
 
+  /**
+   * Tokens that prompt and answer may have together, on any of the servers; null when none tells. Rejects when one
+   * that may tell is away.
+   */
+  async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    const told = await Promise.all(this.#pool.servers.map((server) => server.contextLength({ signal })));
+    const known = told.filter((length) => length !== null);
+    return known.length === 0 ? null : Math.min(...known);
+  }
+
   /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
   setWeight(weight: number): void {
     this.#pool.setWeight(weight);

@@ -80,6 +80,10 @@ export class VllmServer extends HttpTokenServer {
     return this.readVersion("/weight_info", "weight_version", signal);
   }
 
+  override contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
+    return this.listedContextLength(signal);
+  }
+
   protected override async sample(request: GenerateRequest, options: CallOptions): Promise<SampledAnswer> {
     if (this.#generateMissing) return this.#complete(request, options);
     try {

@@ -287,6 +287,18 @@ export function describeTokenServer(wire: TokenWire): void {
       expect(await server.weightVersion({ signal: never })).toBeNull();
     });
 
+    test("tells how long prompt and answer may be where it has a page for it", async () => {
+      await using scripted = await ScriptedChatServer.start(() => undefined);
+      await using server = openTokenServer(wire, scripted.url);
+      expect(await server.contextLength({ signal: never })).toBeNull();
+      for (const { path, body, length } of wire.lengthPages) {
+        scripted.pages[path] = body;
+        expect(await server.contextLength({ signal: never })).toBe(length);
+      }
+      scripted.modelsStatus = 404;
+      expect(await server.contextLength({ signal: never })).toBeNull();
+    });
+
     test("a refused connection is unreachable", async () => {
       await using server = openTokenServer(wire, `http://127.0.0.1:${deadPort}/v1`);
       await expect(server.generate(tokenRequest(), { signal: never })).rejects.toMatchObject({

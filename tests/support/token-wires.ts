@@ -34,6 +34,8 @@ export type TokenWire = {
   healthPath: string;
   /** The page that tells the weights' version, and the version it tells as text. */
   versionPage: { path: string; body: unknown; version: string } | null;
+  /** The pages that tell how long prompt and answer may be together. */
+  lengthPages: { path: string; body: unknown; length: number }[];
   /** True for servers that know how a sequence ended. */
   tellsFinish: boolean;
   /** True for servers that say at which stop string it ended. */
@@ -57,6 +59,17 @@ export const contractSampling = {
   seed: 7,
   n: 1,
   extra: { thinking_token_budget: 5 },
+};
+
+const modelsPage = {
+  path: "/v1/models",
+  body: {
+    data: [
+      { id: "other", max_model_len: 5 },
+      { id: "m-7b", max_model_len: 4096 },
+    ],
+  },
+  length: 4096,
 };
 
 const vllmFields = {
@@ -135,6 +148,7 @@ const vllmGenerate: TokenWire = {
   },
   healthPath: "/health",
   versionPage: { path: "/weight_info", body: { weight_version: "12" }, version: "12" },
+  lengthPages: [modelsPage],
   tellsFinish: true,
   tellsStopString: false,
   samplesPerCall: { unseeded: 4, seeded: 4 },
@@ -261,6 +275,11 @@ const sglang: TokenWire = {
     body: { model_path: "m", weight_version: "step-3" },
     version: "step-3",
   },
+  lengthPages: [
+    modelsPage,
+    { path: "/server_info", body: { context_length: null, max_total_num_tokens: 3000 }, length: 3000 },
+    { path: "/server_info", body: { context_length: 2048, max_total_num_tokens: 9000 }, length: 2048 },
+  ],
   tellsFinish: true,
   tellsStopString: true,
   samplesPerCall: { unseeded: 4, seeded: 1 },
@@ -340,6 +359,9 @@ const llamacpp: TokenWire = {
   },
   healthPath: "/health",
   versionPage: null,
+  lengthPages: [
+    { path: "/props", body: { default_generation_settings: { n_ctx: 512 }, total_slots: 4 }, length: 512 },
+  ],
   tellsFinish: true,
   tellsStopString: true,
   samplesPerCall: { unseeded: 1, seeded: 1 },
@@ -386,6 +408,7 @@ const trl: TokenWire = {
   },
   healthPath: "/health/",
   versionPage: null,
+  lengthPages: [],
   tellsFinish: false,
   tellsStopString: false,
   samplesPerCall: { unseeded: 4, seeded: 4 },
@@ -415,6 +438,7 @@ const atropos: TokenWire = {
   contextFull: vllmGenerate.contextFull,
   healthPath: "/health",
   versionPage: { path: "/bridge/info", body: { enabled: true, update_count: 4 }, version: "4" },
+  lengthPages: [],
   tellsFinish: true,
   tellsStopString: false,
   samplesPerCall: { unseeded: 4, seeded: 4 },
