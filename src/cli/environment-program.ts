@@ -1,6 +1,6 @@
 /**
  * The `environment` command: `list`, `serve`, `process`, `evaluate`, and where the bin mounts them `demo`,
- * `practice-server`, `policy-server`, `parse`, `parsers`. Commander handles the verbs and their plain options; dotted
+ * `practice-server`, `policy-server`, `proxy`, `parse`, `parsers`. Commander handles the verbs and their plain options; dotted
  * flags are left over for the environment's own schema, which is known only once `<env>` is.
  */
 import { Command, Option } from "commander";

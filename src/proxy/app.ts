@@ -39,6 +39,8 @@ export type ProxyOptions = {
 };
 
 const sweepIntervalMs = 30_000;
+/** Time that a whole request may take to arrive: who sends byte by byte holds no connection for ever. */
+const requestTimeoutMs = 600_000;
 
 export function createProxy(options: ProxyOptions): FastifyInstance {
   const { servers, desk, access = new AccessControl(), hosts, logger, now = Date.now } = options;
@@ -48,6 +50,7 @@ export function createProxy(options: ProxyOptions): FastifyInstance {
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     bodyLimit: limits.maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
   });
   const sessions = new SessionStore({
     open: (session) => servers.openSession(session),

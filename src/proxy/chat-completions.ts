@@ -47,7 +47,11 @@ const message = z.discriminatedUnion("role", [
     tool_calls: z.array(toolCall).nullish(),
     ...thinking,
   }),
-  z.object({ role: z.literal("tool"), tool_call_id: z.string(), content: text }),
+  z.object({
+    role: z.literal("tool"),
+    tool_call_id: z.string(),
+    content: text.nullish().transform((said) => said ?? ""),
+  }),
 ]);
 
 const tool = z.object({

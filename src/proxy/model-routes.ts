@@ -10,32 +10,41 @@ import { sendStream } from "./sse.ts";
 
 export function addModelRoutes(parts: ProxyParts, apis: readonly ModelApi[]): void {
   const { app, guard, servers, closing } = parts;
-  const created = Math.floor(Date.now() / 1000);
+  const signal = closing;
+  const model = {
+    id: servers.modelName,
+    object: "model",
+    created: Math.floor(Date.now() / 1000),
+    owned_by: "lachesis",
+  };
+  const sessionOf = (request: FastifyRequest) => guard.sessionOf(request, sessionIn(request));
+  // Before the body is read: who has no key sends it in vain.
+  const ofSession = (refusesAs?: ModelApi) => ({
+    ...(refusesAs && { config: { refusesAs } }),
+    onRequest: async (request: FastifyRequest) => void sessionOf(request),
+  });
   for (const prefix of ["/v1", "/:session/v1"]) {
     for (const api of apis) {
-      app.post(`${prefix}${api.path}`, { config: { refusesAs: api } }, (request, reply) =>
+      app.post(`${prefix}${api.path}`, ofSession(api), (request, reply) =>
         answer(api, request, reply, parts),
       );
     }
-    app.post(`${prefix}/chat/completions/render`, async (request) => {
-      const session = guard.sessionOf(request, sessionIn(request));
-      const conversation = readConversation(request.body, { session });
-      const { text, ids } = await servers.render(conversation, { signal: closing });
+    app.post(`${prefix}/chat/completions/render`, ofSession(), async (request) => {
+      const conversation = readConversation(request.body, { session: sessionOf(request) });
+      const { text, ids } = await servers.render(conversation, { signal });
       return { prompt_text: text, token_ids: ids, num_tokens: ids.length };
     });
-    app.post(`${prefix}/messages/count_tokens`, { config: { refusesAs: messages } }, async (request) => {
-      const session = guard.sessionOf(request, sessionIn(request));
-      const conversation = readCounted(request.body, { session });
-      const { ids } = await servers.render(conversation, { signal: closing });
+    app.post(`${prefix}/messages/count_tokens`, ofSession(messages), async (request) => {
+      const conversation = readCounted(request.body, { session: sessionOf(request) });
+      const { ids } = await servers.render(conversation, { signal });
       return { input_tokens: ids.length };
     });
-    const model = { id: servers.modelName, object: "model", created, owned_by: "lachesis" };
-    const requireKey = async (request: FastifyRequest) => {
+    const onRequest = async (request: FastifyRequest) => {
       if (sessionIn(request) === undefined) guard.requireAnyone(request);
-      else guard.sessionOf(request, sessionIn(request));
+      else sessionOf(request);
     };
-    app.get(`${prefix}/models`, { onRequest: requireKey }, async () => ({ object: "list", data: [model] }));
-    app.get(`${prefix}/models/*`, { onRequest: requireKey }, async ({ params }) => {
+    app.get(`${prefix}/models`, { onRequest }, async () => ({ object: "list", data: [model] }));
+    app.get(`${prefix}/models/*`, { onRequest }, async ({ params }) => {
       if (Object.values(params ?? {}).includes(model.id)) return model;
       throw notFound(`The only model here is ${model.id}.`, "model_not_found");
     });

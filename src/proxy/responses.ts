@@ -36,13 +36,14 @@ const fields = {
   max_output_tokens: z.int().min(1).nullish(),
   metadata: jsonObject.nullish(),
   reasoning: jsonObject.nullish(),
+  store: z.boolean().nullish(),
   stream: z.boolean().nullish(),
 };
 const responsesBody = z.looseObject(fields);
 type ResponsesBody = z.output<typeof responsesBody>;
 
 /** Say nothing about the answer. */
-const harmless = ["user", "store", "include", "service_tier", "safety_identifier", "prompt_cache_key"];
+const harmless = ["user", "include", "service_tier", "safety_identifier", "prompt_cache_key"];
 const known = new Set([...Object.keys(fields), ...harmless]);
 
 export const responses: ModelApi = {
@@ -129,7 +130,7 @@ function responseOf(
     parallel_tool_calls: true,
     previous_response_id: body.previous_response_id ?? null,
     reasoning: { effort: null, summary: null },
-    store: true,
+    store: body.store ?? true,
     temperature: body.temperature ?? 1,
     text: { format: { type: "text" } },
     tool_choice: typeof body.tool_choice === "string" ? body.tool_choice : "auto",
