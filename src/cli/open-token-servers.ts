@@ -44,7 +44,7 @@ export async function openTokenServers(
       onNotice: (notice) => events.emit("notice", notice),
     }),
   );
-  const { tokenizer, chatTemplate } = started.use(
+  const { tokenizer, chatTemplate, endOfTurnIds } = started.use(
     await loadTokenizer(manager.tokenizerName, {
       signal: stopping,
       cacheDirectory: environment.cacheDirectory,
@@ -56,7 +56,7 @@ export async function openTokenServers(
   const parsers = chooseParsers(settings, { template, modelName, events });
   const servers = new ManagedServers({
     manager,
-    format: new ChatFormat({ tokenizer, template }),
+    format: new ChatFormat({ tokenizer, template, endOfTurnIds }),
     ...parsers,
     toolCallMode: settings.tool_call_mode,
     tokenHistory: settings.token_history,

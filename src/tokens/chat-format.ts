@@ -24,6 +24,7 @@ export type TokenHistory = "template" | "keep";
 
 export class ChatFormat {
   readonly tokenizer: Tokenizer;
+  readonly endOfTurnIds: readonly number[];
   readonly control: ControlTokens;
   readonly encoder: PromptEncoder;
   readonly prompts: PromptRenderer;
@@ -31,6 +32,7 @@ export class ChatFormat {
 
   constructor({ tokenizer, template, endOfTurnIds = [] }: ChatFormatOptions) {
     this.tokenizer = tokenizer;
+    this.endOfTurnIds = endOfTurnIds.filter((id) => id < tokenizer.vocabularySize);
     this.control = new ControlTokens(tokenizer, { endOfTurnIds });
     this.encoder = new PromptEncoder(tokenizer, this.control);
     this.prompts = new PromptRenderer(template, this.control);

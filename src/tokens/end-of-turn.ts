@@ -1,15 +1,15 @@
 /**
- * The ids with which a model ends its turn: the tokenizer's EOS and what the chat template writes after an answer.
- * Servers stop at those of the model's generation_config.json by themselves, but not all of them say so.
+ * The ids with which a model ends its turn: the tokenizer's EOS, what the chat template writes after an answer, and
+ * those of the model's generation_config.json, at which not every server stops by itself or says that it did.
  */
 import type { ChatFormat } from "./chat-format.ts";
 
 const probe = "lachesisProbe";
 
 /** Without duplicates; empty for a tokenizer without EOS and a template that writes no end. */
-export function endOfTurnIds({ tokenizer, control, prompts }: ChatFormat): number[] {
+export function endOfTurnIds({ tokenizer, control, prompts, endOfTurnIds: listed }: ChatFormat): number[] {
   const written = control.findEnd(afterProbe(prompts));
-  const ids = [tokenizer.eosId, written === null ? null : control.idOf(written.text)];
+  const ids = [tokenizer.eosId, written === null ? null : control.idOf(written.text), ...listed];
   return [...new Set(ids.filter((id) => id !== null && id !== undefined))];
 }
 

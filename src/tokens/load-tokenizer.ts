@@ -41,6 +41,8 @@ export type LoadedTokenizer = AsyncDisposable & {
   tokenizer: Tokenizer;
   /** Null where the model ships none. */
   chatTemplate: ChatTemplate | null;
+  /** Ids that end the model's turn by its generation_config.json, for ChatFormat; empty where it ships none. */
+  endOfTurnIds: readonly number[];
 };
 
 /**
@@ -56,6 +58,7 @@ export async function loadTokenizer(source: string, options: LoadTokenizerOption
   return {
     tokenizer: createTokenizer(source, files, threads),
     chatTemplate: createTemplate(source, files, options),
+    endOfTurnIds: files.endOfTurnIds,
     [Symbol.asyncDispose]: () => threads[Symbol.asyncDispose](),
   };
 }

@@ -1,6 +1,7 @@
 /**
- * The files of one tokenizer as the Hugging Face hub lays them out: tokenizer.json, tokenizer_config.json, and
- * chat templates, which stand in the configuration or, since 2025, in files of their own.
+ * The files of one tokenizer as the Hugging Face hub lays them out: tokenizer.json, tokenizer_config.json, chat
+ * templates, which stand in the configuration or, since 2025, in files of their own, and of generation_config.json
+ * the ids at which the model stops.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,6 +23,19 @@ const configSchema = z.looseObject({
   chat_template: z.union([z.string(), namedTemplates]).nullish(),
 });
 
+const generationConfigSchema = z.looseObject({
+  eos_token_id: z
+    .union([
+      z
+        .int()
+        .min(0)
+        .transform((id) => [id]),
+      z.array(z.int().min(0)),
+    ])
+    .nullish()
+    .catch(null),
+});
+
 export type TokenizerConfig = z.output<typeof configSchema>;
 
 export type TokenizerFiles = {
@@ -30,14 +44,21 @@ export type TokenizerFiles = {
   config: TokenizerConfig;
   /** Jinja texts by name; "default" is the one for everything, "tool_use" for requests with tools. */
   templates: ReadonlyMap<string, string>;
+  /** `eos_token_id` of generation_config.json; empty without that file. */
+  endOfTurnIds: readonly number[];
 };
+
+const singleFiles: readonly string[] = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "generation_config.json",
+  "chat_template.jinja",
+  "chat_template.json",
+];
 
 /** Names that a model's folder may have; of these the hub's are downloaded. */
 export function isTokenizerFile(path: string): boolean {
-  return (
-    ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json"].includes(path) ||
-    /^additional_chat_templates\/[^/]+\.jinja$/.test(path)
-  );
+  return singleFiles.includes(path) || /^additional_chat_templates\/[^/]+\.jinja$/.test(path);
 }
 
 /** Reads a folder. Rejects with TOKENIZER_NOT_FOUND or TOKENIZER_INVALID. */
@@ -47,11 +68,25 @@ export async function readTokenizerFolder(
 ): Promise<TokenizerFiles> {
   signal.throwIfAborted();
   const definition = await readRequired(folder, "tokenizer.json", signal);
-  const configPath = join(folder, "tokenizer_config.json");
-  const configText = await readOptional(configPath, signal);
-  const config = configSchema.safeParse(parseJson(configText ?? "{}", configPath));
-  if (!config.success) throw invalidTokenizer(configPath, new Error(z.prettifyError(config.error)));
-  return { definition, config: config.data, templates: await readTemplates(folder, config.data, signal) };
+  const config = await readConfig(join(folder, "tokenizer_config.json"), configSchema, signal);
+  const generation = await readConfig(join(folder, "generation_config.json"), generationConfigSchema, signal);
+  return {
+    definition,
+    config,
+    templates: await readTemplates(folder, config, signal),
+    endOfTurnIds: generation.eos_token_id ?? [],
+  };
+}
+
+/** A file that isn't there is an empty object. */
+async function readConfig<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  signal: AbortSignal,
+): Promise<z.output<Schema>> {
+  const config = schema.safeParse(parseJson((await readOptional(path, signal)) ?? "{}", path));
+  if (!config.success) throw invalidTokenizer(path, new Error(z.prettifyError(config.error)));
+  return config.data;
 }
 
 /** Files win over the configuration, as in transformers. */

@@ -2,6 +2,9 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { ChatFormat } from "../../src/tokens/chat-format.ts";
+import { ChatTemplate } from "../../src/tokens/chat-template.ts";
+import { endOfTurnIds } from "../../src/tokens/end-of-turn.ts";
 import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
 import { startFakeHub } from "../support/fake-hub.ts";
 import { TemporaryDirectory } from "../support/temporary-directory.ts";
@@ -35,6 +38,20 @@ describe("a folder", () => {
     await using loaded = await loadTokenizer(bytes, { signal });
     expect(loaded.tokenizer.decode([104, 99_999, 105])).toBe("h<99999?>i");
     expect(loaded.tokenizer.decode([...Buffer.from("é").subarray(0, 1)])).toBe("\ufffd");
+  });
+
+  test.each([
+    ["a list", '{"eos_token_id": [256, 10], "temperature": 0.6}', [256, 10]],
+    ["one id", '{"eos_token_id": 10}', [10]],
+    ["none", "{}", []],
+    ["something else", '{"eos_token_id": "x"}', []],
+  ])("tells the ids that end a turn from generation_config.json: %s", async (_name, text, expected) => {
+    await using folder = await folderWith({ "generation_config.json": text });
+    await using loaded = await loadTokenizer(folder.folder, { signal });
+    expect(loaded.endOfTurnIds).toEqual(expected);
+    const template = new ChatTemplate("{{ messages[0].content }}");
+    const format = new ChatFormat({ ...loaded, template });
+    expect(endOfTurnIds(format).toSorted()).toEqual([...new Set([256, ...expected])].toSorted());
   });
 
   test("without a chat template has none", async () => {
