@@ -36,6 +36,7 @@ describe("environment", () => {
   test("list shows names and descriptions", async () => {
     expect((await command("list")).stdout).toBe(
       "gsm8k-agent  Grade-school maths word problems (GSM8K), solved with a Python session.\n" +
+        "tiny-maths   Word problems for a very small model, solved with a Python session.\n" +
         "config-env   Is configured, never played.\n",
     );
   });
