@@ -52,4 +52,56 @@ describe("chat completions", () => {
       expect(body.nodes[0]).toMatchObject({ tokens, masked_tokens: masks, logprobs });
     },
   );
+
+  test("n samples fork one prompt; a stream ends with the usage that was asked for", async () => {
+    await using proxy = await startTestProxy({ practice: { error_rate: 0.5 } });
+    const session = await proxy.createSession();
+    const stream = await clientOf(session).chat.completions.create({
+      model: "practice",
+      messages: [{ role: "user", content: question }],
+      n: 3,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const chunks: OpenAI.ChatCompletionChunk[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    const sampled = proxy.log.reduce((sum, { ids }) => sum + ids.length, 0);
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: sampled } });
+    const finished = chunks.flatMap(({ choices }) =>
+      choices.flatMap(({ index, finish_reason: reason }) => (reason === null ? [] : [index])),
+    );
+    expect(finished).toEqual([0, 1, 2]);
+    const { body } = await proxy.call("GET", `/${session.session_id}/nodes`);
+    const sequences = proxy.log.map((entry) => expectedSequence([entry]).tokens);
+    expect(body.nodes.map(({ tokens }: { tokens: number[] }) => tokens)).toEqual(sequences);
+  });
+
+  test("a client that writes arguments anew goes on from what was sampled", async () => {
+    await using proxy = await startTestProxy();
+    const session = await proxy.createSession();
+    const client = clientOf(session);
+    const messages: Messages = [{ role: "user", content: question }];
+    const { choices } = await client.chat.completions.create({
+      model: "practice",
+      messages,
+      tools: [python],
+    });
+    const [call] = choices[0]?.message.tool_calls ?? [];
+    if (call?.type !== "function") throw new Error("no call");
+    const rewritten = JSON.stringify(JSON.parse(call.function.arguments), null, 4);
+    expect(rewritten).not.toBe(call.function.arguments);
+    messages.push(
+      {
+        role: "assistant",
+        tool_calls: [{ ...call, function: { ...call.function, arguments: rewritten } }],
+        content: choices[0]?.message.content ?? null,
+      },
+      { role: "tool", tool_call_id: call.id, content: "84" },
+    );
+    await client.chat.completions.create({ model: "practice", messages, tools: [python] });
+    const { body } = await proxy.call("GET", `/${session.session_id}/nodes`);
+    expect(body.nodes.map(({ tokens }: { tokens: number[] }) => tokens)).toEqual([
+      expectedSequence(proxy.log).tokens,
+    ]);
+  });
 });
