@@ -30,6 +30,8 @@ export const errorCodes = {
   ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
   ENV_FAILED: "Mend the environment's own code: the message names the method that threw.",
   EVALUATION_MISSING: "Give the environment an `evaluate` method, or run another environment.",
+  GROUPS_KEEP_BEING_SKIPPED:
+    "Equal scores: take items that are neither too hard nor too easy, or unset `env.ensure_scores_are_not_same`; `env.max_skipped_groups` says how many skips in a row end a run.",
   GROUP_INVALID: "Mend the environment: every sequence of a group carries the same optional fields.",
   INFERENCE_CLOSED:
     "The server manager was closed while requests were waiting; make requests before closing it.",

@@ -124,6 +124,13 @@ export const baseEnvConfig = z.strictObject({
     .describe(
       "End the run with an error after this many groups in a row failed for no fault of the model. 0 = never.",
     ),
+  max_skipped_groups: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "End the run with an error after this many groups in a row were played and then skipped (equal scores, too long, dropped by the environment). 0 = never.",
+    ),
   allow_placeholder_tokens: z
     .boolean()
     .default(false)

@@ -45,6 +45,7 @@ export class GroupWorkers<Item> {
   #itemsTaken = 0;
   #exhausted = false;
   #failuresInARow = 0;
+  #skippedInARow = 0;
   #pauses = 0;
   #resumeAt = 0;
   #fatal: LachesisError | undefined;
@@ -69,7 +70,7 @@ export class GroupWorkers<Item> {
 
   /**
    * Starts groups until `target` are in flight or no item is to be had. Throws what ended the run: an
-   * item source or a delivery that failed, or too many failed groups in a row.
+   * item source or a delivery that failed, or too many failed or skipped groups in a row.
    */
   async fill(target: number, stop: AbortSignal): Promise<void> {
     for (;;) {
@@ -120,12 +121,13 @@ export class GroupWorkers<Item> {
     this.#failuresInARow = 0;
     this.#pauses = 0;
     const { group } = result;
-    if (group === null) return this.#end(groupId, [], "skipped", "postprocess");
+    if (group === null) return this.#onSkip(groupId, [], "postprocess", "postprocessGroup dropped it");
     const verdict = judgeGroup(group, rules());
     if (!verdict.fit) {
       env.services.logger.info({ groupId, ...verdict }, "group-skipped");
-      return this.#end(groupId, group.scores, "skipped", verdict.reason);
+      return this.#onSkip(groupId, group.scores, verdict.reason, verdict.detail);
     }
+    this.#skippedInARow = 0;
     if (abort.aborted) return this.#end(groupId, group.scores, "dropped", cancelledBy(abort));
     const delivery = await deliver(group, groupId);
     this.#end(groupId, group.scores, delivery.result, "reason" in delivery ? delivery.reason : undefined);
@@ -209,6 +211,17 @@ export class GroupWorkers<Item> {
     const message = `${groups} failed (${stage}); the last: ${last.message}`;
     const hint = last.hint === undefined ? {} : { hint: last.hint };
     this.#fatal ??= new LachesisError("ROLLOUTS_KEEP_FAILING", message, { ...hint, cause: last.cause });
+  }
+
+  /** Ends the run when too many groups in a row came to nothing: each was paid for, and none is to show. */
+  #onSkip(groupId: string, scores: readonly number[], reason: string, detail: string): void {
+    this.#end(groupId, scores, "skipped", reason);
+    this.#skippedInARow += 1;
+    const limit = this.#options.env.config.max_skipped_groups;
+    if (limit === 0 || this.#skippedInARow < limit) return;
+    const groups = limit === 1 ? "1 group was" : `${limit} groups in a row were`;
+    const message = `${groups} played and skipped (${reason}); the last: ${detail}.`;
+    this.#fatal ??= new LachesisError("GROUPS_KEEP_BEING_SKIPPED", message);
   }
 
   /** Puts the item at the end of the backlog, unless it had its tries. */

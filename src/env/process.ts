@@ -14,6 +14,7 @@ export const processDefaults = {
   ensure_scores_are_not_same: false,
   include_messages: true,
   max_failed_groups: 16,
+  max_skipped_groups: 1000,
 } as const satisfies Partial<BaseEnvConfig>;
 
 export type ProcessSummary = {
@@ -25,8 +26,8 @@ export type ProcessSummary = {
 
 /**
  * Resolves with what was written, also when it was stopped early. Rejects with what made going on useless:
- * the output can't be written, the item source failed, or too many groups in a row failed; and with the
- * signal's reason when it was stopped before the environment was set up.
+ * the output can't be written, the item source failed, or too many groups in a row failed or
+ * were skipped; and with the signal's reason when it was stopped before the environment was set up.
  */
 export async function processEnvironment({
   env,

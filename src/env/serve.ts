@@ -38,7 +38,7 @@ export type ServeSummary = {
 /**
  * Waits for the server and its trainer as long as it takes. Rejects with the signal's reason when stopped
  * before it joined a run, or with what made going on useless: the item source failed, a file can't be
- * written, too many groups in a row failed.
+ * written, too many groups in a row failed or were skipped.
  */
 export async function serveEnvironment(options: ServeOptions): Promise<ServeSummary> {
   const { env, drain, abort, pollIntervalMs = 250 } = options;

@@ -134,6 +134,21 @@ test("a machinery that keeps failing ends the run, saying what is saved", async 
   expect(env.cleanups).toBe(1);
 });
 
+test("groups of which none is ever worth writing end the run, saying why", async () => {
+  await using services = await testServices();
+  const { env } = makeEnv(
+    services,
+    { ensure_scores_are_not_same: true, max_skipped_groups: 3, max_num_workers: 1 },
+    { play: (item) => (item === 2 ? groupOf(item) : groupOf(item, [0, 0])) },
+  );
+  await expect(processEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "GROUPS_KEEP_BEING_SKIPPED",
+    message: "3 groups in a row were played and skipped (same-scores); the last: all 2 scores are 0.",
+  });
+  // A group that was written in between starts the count afresh.
+  expect(env.played).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
 test("groups that only ever run out of time end the run", async () => {
   await using services = await testServices();
   const { env } = makeEnv(
