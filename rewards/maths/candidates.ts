@@ -17,6 +17,8 @@ export type Candidate = {
 const maxSearched = 200_000;
 const maxWhole = 400;
 const maxTried = 12;
+/** How far behind an introduction a formula may end. */
+const maxWindow = 4_000;
 
 /** Candidates in the order in which they are to be read. */
 export function findCandidates(text: string): Candidate[] {
@@ -24,11 +26,11 @@ export function findCandidates(text: string): Candidate[] {
   const searched = visible.slice(-maxSearched);
   const boxes = findBoxes(searched);
   const spans = findFormulas(searched);
-  const final = findFinal(searched, spans);
+  const final = findFinal(searched);
   if (boxes !== null) return final !== null && final.start > boxes.end ? [final, boxes] : [boxes];
   if (final !== null) return [final, ...fromTheEnd(spans)];
   const whole = wholeText(searched);
-  const announced = findAnnounced(searched, spans);
+  const announced = findAnnounced(searched);
   return [
     ...(whole === null ? [] : [whole]),
     ...(announced === null ? [] : [announced]),
@@ -66,7 +68,7 @@ const mathsWords =
 const percentWord = String.raw`(?:\s*(?:\\?%|percent(?:age)?\b|pct\b))?`;
 const joint = String.raw`\s*(?:,?\s*and|,?\s*or|,)\s*`;
 const formula = String.raw`\$\$(?:[^$]|\\\$){1,3000}?\$\$|(?<![\\\d])\$(?:\\\$|[^\n$]){1,3000}?(?<!\\)\$|\\\[[^]{1,3000}?\\\]|\\\([^\n]{1,3000}?\\\)`;
-const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:\(?[-−]?[$€£¥₹]?\d[\d.,\s+\-*×/^()÷]*[+\-*×/^÷][\d.,\s+\-*×/^()÷]*[\d)!]|[$€£¥₹]?(?:\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
+const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:\(?[-−]?[$€£¥₹]?\d[\d., +\-*×/^()÷]*[+\-*×/^÷][\d., +\-*×/^()÷]*[\d)!]|[$€£¥₹]?(?:\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
 const scanner = new RegExp(
   String.raw`(?<latex>(?:${formula})${percentWord}(?:${joint}(?:${formula})${percentWord}){0,8})|(?<fraction>-?\\[dt]?frac\{-?\d+\}\{-?\d+\})|(?<broken>\$[ \t]*\n[^$]{0,200}\$|\\\([ \t]*\n[^$]{0,200}?\\\))|(?<plain>${number}${percentWord})`,
   "g",
@@ -74,16 +76,16 @@ const scanner = new RegExp(
 
 /** Every formula and plain number in order. */
 function findFormulas(text: string): Candidate[] {
-  const found: Candidate[] = [];
-  for (const match of text.matchAll(scanner)) {
-    const { latex, fraction, plain } = match.groups ?? {};
-    const start = match.index;
-    const end = start + match[0].length;
-    if (latex !== undefined) found.push({ text: withoutDelimiters(latex), start, end, isPlain: false });
-    else if (fraction !== undefined) found.push({ text: fraction, start, end, isPlain: false });
-    else if (plain !== undefined) found.push({ text: plain, start, end, isPlain: true });
-  }
-  return found;
+  return [...text.matchAll(scanner)].flatMap((match) => asCandidate(match) ?? []);
+}
+
+function asCandidate(match: RegExpExecArray): Candidate | null {
+  const { latex, fraction, plain } = match.groups ?? {};
+  const start = match.index;
+  const end = start + match[0].length;
+  if (latex !== undefined) return { text: withoutDelimiters(latex), start, end, isPlain: false };
+  if (fraction !== undefined) return { text: fraction, start, end, isPlain: false };
+  return plain === undefined ? null : { text: plain, start, end, isPlain: true };
 }
 
 /** `$1$, $2$ and $3$` becomes one list. */
@@ -94,39 +96,48 @@ function withoutDelimiters(latex: string): string {
     .trim();
 }
 
-/** "The final answer is X. I hope it is correct" counts as much as a box. */
-function findFinal(text: string, spans: readonly Candidate[]): Candidate | null {
-  return findBehind(text, spans, /final\s+answer\s+is:?\s*\**["“]?\s*$/i, 40);
+/** "The final answer is X" counts as much as a box when it comes last. */
+function findFinal(text: string): Candidate | null {
+  return findBehind(text, /final\s+answer\s+is:?\s*\**["“]?\s*/gi, 0);
 }
 
-function findAnnounced(text: string, spans: readonly Candidate[]): Candidate | null {
+function findAnnounced(text: string): Candidate | null {
   return (
-    findBehind(text, spans, /final answer[^\n]{0,100}?\sis:?\s*\**\s*$/i, 140) ??
-    findBehind(text, spans, /answer\**:[^\n]{0,50}$/i, 60) ??
-    findBehind(text, spans, /answer[^\n]{0,50}$/i, 60)
+    findBehind(text, /final answer[^\n]{0,100}?\sis:?\s*\**\s*(?=[$\d\\([+-])/gi, 0) ??
+    findBehind(text, /answer\**:/gi, 50) ??
+    findBehind(text, /answer/gi, 50)
   );
 }
 
-/** The last candidate before which `introduction` stands with no other candidate in between. */
-function findBehind(
-  text: string,
-  spans: readonly Candidate[],
-  introduction: RegExp,
-  reach: number,
-): Candidate | null {
-  for (let index = spans.length - 1; index >= 0; index--) {
-    const span = spans[index];
-    if (span === undefined) continue;
-    const from = Math.max(spans[index - 1]?.end ?? 0, span.start - reach);
-    if (introduction.test(text.slice(from, span.start))) return followEquals(text, spans, index) ?? span;
+/** The formula or number that stands at most `reach` characters behind the last introduction that has one. */
+function findBehind(text: string, introduction: RegExp, reach: number): Candidate | null {
+  const ends = text
+    .matchAll(introduction)
+    .map((match) => match.index + match[0].length)
+    .toArray();
+  for (const end of ends.slice(-maxTried).reverse()) {
+    const found = nextFormula(text, end, reach);
+    if (found !== null) return followEquals(text, found);
   }
   return null;
 }
 
+function nextFormula(text: string, from: number, reach: number): Candidate | null {
+  const window = text.slice(from, from + maxWindow);
+  const [match] = window.matchAll(scanner).take(1);
+  if (match === undefined || match.index > reach) return null;
+  const found = asCandidate(match);
+  return found === null ? null : { ...found, start: from + found.start, end: from + found.end };
+}
+
 /** "answer: 2 + 3 = 5": what comes out. */
-function followEquals(text: string, spans: readonly Candidate[], from: number): Candidate | undefined {
-  let index = from;
-  while (index + 1 < spans.length && /^\s*=\s*$/.test(text.slice(spans[index]?.end, spans[index + 1]?.start)))
-    index++;
-  return spans[index];
+function followEquals(text: string, candidate: Candidate): Candidate {
+  let current = candidate;
+  for (let steps = 0; steps < 20; steps++) {
+    const equals = /^\s*=\s*/.exec(text.slice(current.end, current.end + 20))?.[0];
+    const next = equals === undefined ? null : nextFormula(text, current.end + equals.length, 0);
+    if (next === null) break;
+    current = next;
+  }
+  return current;
 }

@@ -23,6 +23,7 @@ import {
   integer,
   isCall,
   mapParts,
+  type Relation,
   symbol,
 } from "./expression.ts";
 import { asMatrix, sameShape } from "./matrix.ts";
@@ -68,8 +69,8 @@ export class Comparison {
   };
 
   #equalAssigned(
-    left: Extract<Expression, { kind: "relation" }>,
-    right: Extract<Expression, { kind: "relation" }>,
+    left: Relation,
+    right: Relation,
   ): boolean {
     if (equalAssignments(left, right, this.#equalForms)) return true;
     return (
@@ -177,6 +178,9 @@ export class Comparison {
 
 /** As a value where only one of the two is an equation: `x = 5` and `5`. */
 function unwrap(gold: Expression, answer: Expression): [Expression, Expression] {
+  if (isMembership(gold) !== isMembership(answer)) {
+    return [isMembership(gold) ? assignedValue(gold) : gold, isMembership(answer) ? assignedValue(answer) : answer];
+  }
   const isGoldAssigned = isAssignment(gold);
   if (isGoldAssigned && answer.kind !== "relation") return [assignedValue(gold), answer];
   if (isGoldAssigned && !isAssignment(answer) && isEquation(answer) && symbolsOf(answer).length === 0)
@@ -186,8 +190,13 @@ function unwrap(gold: Expression, answer: Expression): [Expression, Expression] 
   return [gold, isEquation(answer) ? valueOfEquation(answer) : answer];
 }
 
+/** `x ∈ [0, 1]`. */
+function isMembership(expression: Expression): expression is Relation {
+  return isAssignment(expression) && expression.operators.includes("∈");
+}
+
 /** `5 = x` says what x is, `2 + 3 = 5` what comes out. */
-function valueOfEquation(equation: Extract<Expression, { kind: "relation" }>): Expression {
+function valueOfEquation(equation: Relation): Expression {
   const [first, second] = equation.operands;
   const isTurned =
     equation.operands.length === 2 &&

@@ -93,6 +93,9 @@ const plainSubscripts = "0123456789+-=()";
 /** Stands between the groups of digits where the separator can only be one of thousands: `16{,}386`. */
 export const thousandsMark = "\uE000";
 
+/** Stands for the two backslashes that end a row. */
+export const rowMark = "\uE002";
+
 export function normalizeMaths(text: string): string {
   let result = text.replace(
     /[⁰¹²³⁴-⁾ⁿⁱ]+/g,
@@ -101,7 +104,9 @@ export function normalizeMaths(text: string): string {
   result = result.replace(/[₀-₎]+/g, (run) => `_{${translate(run, subscripts, plainSubscripts)}}`);
   result = result.replace(/[^\p{ASCII}]/gu, (sign) => signs[sign] ?? sign);
   if (/[^\p{ASCII}]/u.test(result)) result = result.normalize("NFKC");
-  result = halveBackslashes(result);
+  result = halveBackslashes(result)
+    .replace(/\\\\/g, rowMark)
+    .replace(/\uE002\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]/g, rowMark);
   return result
     .replace(
       /\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|Biggl|Biggr|big|Big|bigg|Bigg|middle)(?![A-Za-z])\s*\.?/g,
@@ -138,7 +143,7 @@ function translate(run: string, from: string, to: string): string {
 /** `\\frac` is an escaped `\frac`; in a matrix two backslashes end a row. */
 function halveBackslashes(text: string): string {
   if (!text.includes("\\\\")) return text;
-  if (/\\\\(?:begin|end)\s*\{/.test(text)) return text.replace(/\\\\/g, "\\");
+  if (/(?<!\\)\\\\begin\s*\{/.test(text)) return text.replace(/\\\\/g, "\\");
   if (/\\begin\s*\{/.test(text)) return text;
   return text.replace(/\\\\(?=[A-Za-z]{2}|[{}()[\],!;$%|])/g, "\\").replace(/\\\\/g, " ");
 }

@@ -26,20 +26,20 @@ function parseProduct(reader: TokenReader): Expression {
     else if (reader.takeSign("/")) left = call("divide", left, parseSigned(reader));
     else if (reader.takeCommand("bmod", "mod")) left = call("mod", left, parseSigned(reader));
     else if (startsFactor(reader)) {
-      const isFraction = reader.is("command", "frac");
+      const isFraction = reader.is("command", "frac") && reader.peek(-1).kind === "number";
       const right = parsePower(reader);
       left = (isFraction ? mixedNumber(left, right) : null) ?? call("multiply", left, right);
     } else if (startsMixedFraction(reader)) {
-      const top = parsePower(reader);
+      const top = parsePrimary(reader);
       reader.expectSign("/");
-      left =
-        mixedNumber(left, call("divide", top, parsePower(reader))) ??
-        reader.refuse("a mixed number's fraction is less than one");
+      const mixed = mixedNumber(left, call("divide", top, parsePrimary(reader)));
+      left = parsePostfix(reader, mixed ?? reader.refuse("a mixed number's fraction is less than one"));
     } else return left;
   }
 }
 
 function startsMixedFraction(reader: TokenReader): boolean {
+  if (reader.peek(-1).kind !== "number") return false;
   return (
     reader.is("number") &&
     reader.token.spaced &&

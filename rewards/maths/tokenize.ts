@@ -3,7 +3,7 @@
  * spell a function, a constant or a connector; digits are joined over their separators of thousands.
  */
 import { UnreadableMaths } from "./expression.ts";
-import { thousandsMark } from "./normalize.ts";
+import { rowMark, thousandsMark } from "./normalize.ts";
 
 export type Token = {
   /** `name` is a letter or a known word, `command` what followed a backslash, `text` the inside of `\text{…}`. */
@@ -109,6 +109,8 @@ export function tokenize(maths: string): Token[] {
       else if (word !== undefined && (word.length === run.length || word.length > 2))
         push("name", word, word.length);
       else push("name", character, 1);
+    } else if (character === rowMark) {
+      push("sign", "\\\\", 1);
     } else if (character === "\\") {
       const command = /^\\([A-Za-z]+)\*?/.exec(maths.slice(index, index + 60));
       if (command === null) {

@@ -46,7 +46,7 @@ export function verifyMath(gold: string, answer: string, options: VerifyMathOpti
   if (given === null) return { equal: false, ...shown, why: "the text holds no answer" };
   if (squeeze(expected.text) === squeeze(given.text))
     return { equal: true, ...shown, why: "both are written alike" };
-  if (equalWords(expected.text, given.text)) return { equal: true, ...shown, why: "both are the same words" };
+  if (isWordy(expected.text) && isWordy(given.text) && equalWords(expected.text, given.text)) return { equal: true, ...shown, why: "both are the same words" };
   if (expected.expression === null || given.expression === null) {
     const side = expected.expression === null ? `gold (${expected.problem})` : `answer (${given.problem})`;
     return {
@@ -91,7 +91,7 @@ function read(candidate: Candidate): Extracted {
     return { text, expression: candidate.isPlain ? parsePlain(text) : parseAnswer(text), problem: "" };
   } catch (error) {
     if (!(error instanceof UnreadableMaths)) throw error;
-    return { text, expression: lastEquation(text), problem: error.message };
+    return { text, expression: candidate.isPlain ? lastNumber(text) : lastEquation(text), problem: error.message };
   }
 }
 
@@ -105,6 +105,22 @@ function lastEquation(text: string): Expression | null {
     if (!(error instanceof UnreadableMaths)) throw error;
     return null;
   }
+}
+
+/** Of numbers side by side the last, unless they are a mixed number gone wrong: `4 4/0` is no answer. */
+function lastNumber(text: string): Expression | null {
+  if (/^\s*[-+]?[\d ]+ \d+\/\d+\D*$/.test(text)) return null;
+  const last = /(?:^|\s)([-\d.,/]{1,100})\s*$/.exec(text.slice(-200))?.[1];
+  try {
+    return last === undefined || last === text ? null : parsePlain(last);
+  } catch (error) {
+    if (!(error instanceof UnreadableMaths)) throw error;
+    return null;
+  }
+}
+
+function isWordy(text: string): boolean {
+  return /[A-Za-z]/.test(text) && !/\d/.test(text);
 }
 
 function extractChoice(answer: string): Extracted | null {
