@@ -5,6 +5,7 @@ import { RolloutApiClient } from "../../src/rollout-api/client.ts";
 import type { TrainerRegistration } from "../../src/rollout-api/client-schemas.ts";
 import { MemoryStores } from "../../src/rollout-api/memory-store.ts";
 import { type RunningRolloutApi, startRolloutApi } from "../../src/rollout-api/start-server.ts";
+import { compatStoreOptions } from "../../src/rollout-api/store-options.ts";
 
 const registration: TrainerRegistration = {
   wandb_group: "group",
@@ -34,15 +35,18 @@ export class TestTrainer implements AsyncDisposable {
     this.client = new RolloutApiClient({ url: api.url, pollIntervalMs: 5 });
   }
 
-  /** A server without a trainer. */
-  static async start(): Promise<TestTrainer> {
-    const stores = new MemoryStores();
-    return new TestTrainer(await startRolloutApi({ stores, host: "127.0.0.1", port: 0 }), stores);
+  /** A server without a trainer; `compat`: it behaves as the original in all things. */
+  static async start({ compat = false }: { compat?: boolean } = {}): Promise<TestTrainer> {
+    const stores = compat ? new MemoryStores(compatStoreOptions) : new MemoryStores();
+    return new TestTrainer(await startRolloutApi({ stores, compat, host: "127.0.0.1", port: 0 }), stores);
   }
 
   /** A server whose trainer has registered and asked for a batch, so that environments may join. */
-  static async registered(given: Partial<TrainerRegistration> = {}): Promise<TestTrainer> {
-    const trainer = await TestTrainer.start();
+  static async registered(
+    given: Partial<TrainerRegistration> = {},
+    options: { compat?: boolean } = {},
+  ): Promise<TestTrainer> {
+    const trainer = await TestTrainer.start(options);
     await trainer.register(given);
     return trainer;
   }
