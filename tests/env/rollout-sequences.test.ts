@@ -41,7 +41,7 @@ async function rolloutOf(
     usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
     finishReasons: [],
   };
-  return { rolloutId: "r", result, reward, tokens: { segments: managed.segments(), sampling: null } };
+  return { result, reward, tokens: { segments: managed.segments(), sampling: null } };
 }
 
 const trained = (masks: readonly number[]) => masks.filter((mask) => mask !== -100);
