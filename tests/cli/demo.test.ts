@@ -3,23 +3,56 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { eventually, listDescendants } from "../support/host-processes.ts";
-import { runCli } from "./run-cli.ts";
+import { RunningCli, runCli } from "./run-cli.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
-test("the demo makes data with the mean it was built for, says where it is, and leaves nothing running", async () => {
+async function inFolder(act: (cwd: string) => Promise<void>): Promise<void> {
   const cwd = await mkdtemp(join(tmpdir(), "lachesis-demo-"));
   try {
-    const { code, stdout, stderr } = await runCli(["demo", "--seconds", "5", "--run-dir", "demo"], { cwd });
-    expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^serve .* batch(es)? +0\.\d{3}/m);
-    expect(stdout).toMatch(/^process .* groups? +0\.\d{3} +groups\.jsonl$/m);
-    expect(stdout).toMatch(/^evaluate +\d+ +\d+ test problems +[01]\.\d{3} +metrics\.json, samples\.jsonl$/m);
-    expect(stdout).toContain("The data is in demo");
-    const groups = (await readFile(join(cwd, "demo/groups.jsonl"), "utf8")).trim().split("\n");
-    expect(stdout).toContain(` ${groups.length} group`);
+    await act(cwd);
     await eventually(() => listDescendants().length === 0, "no process is left");
   } finally {
     await rm(cwd, { recursive: true, force: true });
   }
-});
+}
+
+test("the demo's policy learns: more held-out problems are right afterwards, by the margin that it states", () =>
+  inFolder(async (cwd) => {
+    const { code, stdout, stderr } = await runCli(
+      ["demo", "--quick", "--seconds", "500", "--run-dir", "demo"],
+      { cwd },
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^before +\d+ % right of 128 /m);
+    expect(stdout).toMatch(/^after +\d+ % right of 128 /m);
+    expect(stdout).toMatch(/^\+\d+ points on problems it was never trained on \(asked for: 10 points\)/m);
+
+    const results = JSON.parse(await readFile(join(cwd, "demo/results.json"), "utf8"));
+    expect(results.trained).toHaveLength(30);
+    for (const step of results.trained) {
+      expect(step.drift ?? 0).toBeLessThan(1e-4);
+      expect(step).toMatchObject({ invalidGroups: 0, tooLongSequences: 0, staleSequences: 0 });
+    }
+    expect(results.trained.some((step: { drift: number | null }) => step.drift !== null)).toBe(true);
+    const report = await readFile(join(cwd, "demo/report.html"), "utf8");
+    expect(report).toContain("right after");
+    expect(report).not.toMatch(/https?:\/\/|<script|<link/);
+    for (const file of [
+      "evaluation-before/metrics.json",
+      "evaluation-after/samples.jsonl",
+      "teacher-groups.jsonl",
+    ]) {
+      expect(await readFile(join(cwd, "demo", file), "utf8")).not.toBe("");
+    }
+  }));
+
+test("Ctrl-C ends the demo, with what it has so far and nothing left running", () =>
+  inFolder(async (cwd) => {
+    await using cli = new RunningCli(["demo", "--quick", "--run-dir", "demo"], { cwd });
+    await cli.says(/process:|evaluate:/);
+    cli.signal("SIGINT");
+    const { code, stdout } = await cli.end();
+    expect(code).toBe(130);
+    expect(stdout).toContain("The data is in demo");
+  }));
