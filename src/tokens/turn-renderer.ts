@@ -3,7 +3,7 @@
  * conversation with a mark in place of the answer: the model's own text is never rendered, so it can't be changed.
  *
  * The small conversation ("window") is the last answer, the new messages and, before them, as little as templates
- * look at: a user message and one earlier turn of the kind that the real conversation has. Its cost grows with
+ * look at: a user message and an earlier turn of each kind that the real conversation has. Its cost grows with
  * the new messages only. The same window tells whether the template would rewrite what stands before the answer:
  * drop its thinking or its words, close an empty thought elsewhere, move the tools.
  */
@@ -12,12 +12,13 @@ import type { ControlTokens } from "./control-tokens.ts";
 import { isOpenAnswer, type PromptRenderer, type TemplateSettings } from "./prompt-renderer.ts";
 import { reasoningOf } from "./same-message.ts";
 
-/** What an answer holds besides its calls, as far as templates treat it differently. */
+/** What an answer holds, as far as templates treat it differently. */
 export type AnswerTraits = {
   /** Thinking in a field of its own, in the content, or none. */
   thought: "apart" | "inline" | null;
   /** Words beside tool calls. */
   words: boolean;
+  calls: boolean;
 };
 
 export type TurnWindow = {
@@ -142,8 +143,9 @@ export class TurnRenderer {
 export function traitsOf(answer: AssistantMessage): AnswerTraits {
   const hasThought = reasoningOf(answer) !== "";
   const apart = (answer.reasoning_content ?? answer.reasoning ?? "").trim() !== "";
-  const words = (answer.content ?? "").trim() !== "" && (answer.tool_calls ?? []).length > 0;
-  return { thought: hasThought ? (apart ? "apart" : "inline") : null, words };
+  const calls = (answer.tool_calls ?? []).length > 0;
+  const words = calls && (answer.content ?? "").trim() !== "";
+  return { thought: hasThought ? (apart ? "apart" : "inline") : null, words, calls };
 }
 
 /**
@@ -162,7 +164,8 @@ export function heldTraits(messages: readonly ChatMessage[], text: string): Answ
 
 /** What either holds. */
 export function joinTraits(a: AnswerTraits | null, b: AnswerTraits): AnswerTraits {
-  return { thought: a?.thought ?? b.thought, words: (a?.words ?? false) || b.words };
+  if (a === null) return b;
+  return { thought: a.thought ?? b.thought, words: a.words || b.words, calls: a.calls || b.calls };
 }
 
 /**
@@ -178,14 +181,15 @@ export function afterEnd(afterAnswer: string, end: string, control: ControlToken
 function beginning({ system, afterTool, earlier }: TurnWindow): ChatMessage[] {
   const messages: ChatMessage[] = [{ role: "user", content: "x" }];
   if (system !== null) messages.unshift(system);
-  if (!afterTool && earlier === null) return messages;
-  const traits = earlier ?? { thought: null, words: false };
-  const id = "lachesis0";
-  const call: ToolCall = { id, type: "function", function: { name: "x", arguments: '{"x": "x"}' } };
-  const content = thoughtful(traits, traits.words || !afterTool ? "x" : null);
-  if (!afterTool) return [...messages, content, { role: "user", content: "x" }];
-  const result: ChatMessage = { role: "tool", tool_call_id: id, content: "x" };
-  return [...messages, { ...content, tool_calls: [call] }, result];
+  const traits = earlier ?? { thought: null, words: false, calls: false };
+  if (afterTool || traits.calls) {
+    const id = "lachesis0";
+    const call: ToolCall = { id, type: "function", function: { name: "x", arguments: '{"x": "x"}' } };
+    const calling = { ...thoughtful(traits, traits.words ? "x" : null), tool_calls: [call] };
+    messages.push(calling, { role: "tool", tool_call_id: id, content: "x" });
+  }
+  if (!afterTool && earlier !== null) messages.push(thoughtful(traits, "x"), { role: "user", content: "x" });
+  return messages;
 }
 
 function thoughtful({ thought }: AnswerTraits, content: string | null): AssistantMessage {

@@ -234,18 +234,25 @@ function templateText(
   for (const rendered of [followed, last]) {
     if (rendered === null || opening === null || !rendered.startsWith(opening)) continue;
     const text = rendered.slice(opening.length);
-    const answer = upToEnd(text, format.control);
-    if (answer.includes(thought)) return answer;
+    const alone = last?.startsWith(opening) ? last.slice(opening.length) : "";
+    const answer = upToEnd(text, alone, format.control);
+    if (answer?.includes(thought)) return answer;
   }
   return null;
 }
 
-/** Templates that write no end take the next message's opening for it. */
-function upToEnd(text: string, control: ControlTokens): string {
+/**
+ * The answer that the text begins with. `alone` is what the template writes when nothing follows. Where it writes
+ * no end, the next message's opening is taken for it.
+ */
+function upToEnd(text: string, alone: string, control: ControlTokens): string | null {
+  if (alone !== "" && text.startsWith(alone)) {
+    return control.findEnd(alone) === null
+      ? alone + control.headOf(text.slice(alone.length))
+      : alone.trimEnd();
+  }
   const end = control.findEnd(text);
-  if (end !== null) return text.slice(0, end.index + end.text.length);
-  const next = control.pattern?.exec(text);
-  return next === null || next === undefined ? text : text.slice(0, next.index + next[0].length);
+  return end === null ? null : text.slice(0, end.index + end.text.length);
 }
 
 function tryRender(render: () => string): string | null {

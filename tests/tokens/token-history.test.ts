@@ -4,7 +4,11 @@ import { ChatFormat } from "../../src/tokens/chat-format.ts";
 import { type AnswerTraits, traitsOf } from "../../src/tokens/turn-renderer.ts";
 import { loadTemplateFixtures } from "../support/template-fixtures.ts";
 
-const holds = (thought: AnswerTraits["thought"], words: boolean): AnswerTraits => ({ thought, words });
+const holds = (thought: AnswerTraits["thought"], words: boolean): AnswerTraits => ({
+  thought,
+  words,
+  calls: true,
+});
 
 /** Rows of the docs' table of defaults, by the template's name. */
 async function documented(): Promise<Map<string, string[]>> {
@@ -23,7 +27,7 @@ test("docs/tokens.md says what `auto` comes to for each template", async () => {
     const window = { system: null, afterTool: false, earlier: null };
     const next = [{ role: "user" as const, content: "x" }];
     const later = format.turns.renderWindow(window, { answer, next });
-    const thoughtDefault = format.defaultHistory(traitsOf(answer), {});
+    const thoughtDefault = format.defaultHistory({ ...traitsOf(answer), calls: true }, {});
     found.set(name, [
       format.defaultHistory(holds(null, false), {}),
       format.defaultHistory(holds(null, true), {}),
