@@ -52,7 +52,7 @@ export function toyGroup(
     ),
     inference_logprobs: rollouts.map(({ logprobs }) => logprobs),
     overrides: rollouts.map(({ sampled }) => ({
-      versions: sampled.map((isSampled) => (isSampled ? policy.version : -1)),
+      weight_version: sampled.map((isSampled) => (isSampled ? policy.version : null)),
     })),
     advantages: null,
     ref_logprobs: null,
