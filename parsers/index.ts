@@ -1,4 +1,4 @@
-/** The registry of tool-call parsers: one line for each family's file. */
+/** The registry of tool-call parsers, `lachesis/parsers`: one line for each family's file. */
 import { closestNames } from "../src/contracts/closest-names.ts";
 import { LachesisError } from "../src/contracts/errors.ts";
 import { apertusParser } from "./apertus.ts";

@@ -12,6 +12,7 @@ function ownModules(): ReadonlyMap<string, string> {
   const at = (path: string) => new URL(`../../${path}${extension}`, import.meta.url).href;
   return new Map([
     ["lachesis", at("src/index")],
+    ["lachesis/parsers", at("parsers/index")],
     ["lachesis/rewards", at("rewards/index")],
   ]);
 }

@@ -88,6 +88,23 @@ describe("the installed package", () => {
     }
   });
 
+  test("tokenizers, their templates and parsers work from `lachesis` and `lachesis/parsers`", async () => {
+    const script = `
+      import { loadTokenizer } from "lachesis";
+      import { getParser } from "lachesis/parsers";
+      const { signal } = new AbortController();
+      await using loaded = await loadTokenizer("practice", { signal });
+      const messages = [{ role: "user", content: "hi" }];
+      const prompt = loaded.chatTemplate.render({ messages, addGenerationPrompt: true });
+      const text = '<tool_call>{"name": "f", "arguments": {}}</tool_call>';
+      const ids = await loaded.tokenizer.encodeLong((prompt + text).repeat(500), { signal });
+      const [call] = getParser("hermes").parse(text).toolCalls;
+      console.log(ids.length > 1000, call.name);`;
+    await writeFile(join(project, "tokens.mjs"), script);
+    const { stdout } = await run(process.execPath, ["tokens.mjs"], { cwd: project });
+    expect(stdout).toBe("true f\n");
+  });
+
   test("it holds the built code and its data, and no sources or tests", async () => {
     const installed = join(project, "node_modules/lachesis");
     const files = await readdir(installed, { recursive: true });
