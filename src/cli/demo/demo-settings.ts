@@ -22,7 +22,7 @@ export type DemoSettings = {
 
 export const groupSize = 8;
 
-const full = { steps: 100, seconds: 300, batchSize: 128, evalItems: 256, margin: 0.3 };
+const full = { steps: 150, seconds: 300, batchSize: 64, evalItems: 256, margin: 0.3 };
 const quick = { steps: 30, seconds: 60, batchSize: 64, evalItems: 128, margin: 0.1 };
 
 export type DemoChoices = {

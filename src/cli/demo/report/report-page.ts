@@ -41,7 +41,7 @@ ${tile("Python ran after", state.after, "toolSuccess")}
 <p class="dim">Held-out problems, sampled at temperature 1; no training problem has the same pair of numbers. Intervals are Wilson's, 95 %.</p>
 <h2>How it learned</h2>
 ${chart(state)}
-<p>Each point is what was played while one version of the weights was the newest. ${teacherText(state)} The sampler's log-probabilities differ from the trainer's by ${driftText(state)} at most.</p>
+<p>Each point is what was played while one version of the weights was the newest. ${teacherText(state)} ${driftSentence(state)}</p>
 <h2>What it said</h2>
 <p>Grey was given: the problem, the template, the tool's result. Coloured was sampled, <span class="token" style="${tokenStyle(-0.05)}">surely</span> to <span class="token" style="${tokenStyle(-3)}">hardly</span>; only this is trained on. Hover for the probability.</p>
 ${chosenSamples(state.samples).map(sampleHtml).join("\n")}
@@ -91,6 +91,14 @@ function teacherText({ teacher }: DemoState): string {
   const share = shareOf(teacher);
   if (share === undefined) return "";
   return `Its first weights imitate a teacher that is sloppy on purpose and right in ${Math.round(share * 100)} % of its rollouts; what lies above that, reinforcement learning taught.`;
+}
+
+/** That the sampler and the trainer mean the same by a probability is what makes the curve worth believing. */
+function driftSentence(state: DemoState): string {
+  const drift = driftText(state);
+  if (drift === "-") return "";
+  if (drift === "0") return "Log-probabilities of the sampler and of the trainer are the same to the bit.";
+  return `Log-probabilities of the sampler and of the trainer differ by ${drift} at most.`;
 }
 
 /** Evenly over the run, the first and the last among them. */
