@@ -43,7 +43,7 @@ function allBoxes(text: string): Box[] {
   const openers = new Map<number, number>();
   const boxes: Box[] = [];
   let lastOpener: { start: number; brace: number } | null = null;
-  for (const match of text.matchAll(/\\{1,2}(?:boxed|fbox)\s*(\{|[-\d.]+|\\?[A-Za-z])/g)) {
+  for (const match of text.matchAll(/\\{1,2}(?:boxed|fbox)\s{0,9}(\{|[-\d.]+|\\?[A-Za-z])/g)) {
     if (match[1] === "{") {
       const brace = match.index + match[0].length - 1;
       openers.set(brace, match.index);

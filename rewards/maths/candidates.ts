@@ -14,7 +14,7 @@ export type Candidate = {
 };
 
 /** More text than that is searched at its end only. */
-const maxSearched = 200_000;
+const maxSearched = 50_000;
 const maxWhole = 400;
 const maxTried = 12;
 /** How far behind an introduction a formula may end. */
@@ -65,12 +65,12 @@ function hasProse(text: string): boolean {
 const mathsWords =
   /^(?:and|or|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|inf|infinity|oo|arcsin|arccos|arctan|percent|pct|percentage|gcd|lcm|[A-Z]{2}|[a-z]{2})$/;
 
-const percentWord = String.raw`(?:\s*(?:\\?%|percent(?:age)?\b|pct\b))?`;
-const joint = String.raw`\s*(?:,?\s*and|,?\s*or|,)\s*`;
-const formula = String.raw`\$\$(?:[^$]|\\\$){1,3000}?\$\$|(?<![\\\d])\$(?:\\\$|[^\n$]){1,3000}?(?<!\\)\$|\\\[[^]{1,3000}?\\\]|\\\([^\n]{1,3000}?\\\)`;
-const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:\(?[-−]?[$€£¥₹]?\d[\d., +\-*×/^()÷]*[+\-*×/^÷][\d., +\-*×/^()÷]*[\d)!]|[$€£¥₹]?(?:\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
+const percentWord = String.raw`(?:\s{0,5}(?:\\?%|percent(?:age)?\b|pct\b))?`;
+const joint = String.raw`\s{0,9}(?:,?\s{0,9}and|,?\s{0,9}or|,)\s{0,9}`;
+const formula = String.raw`\$\$(?:[^$]|\\\$){1,1500}?\$\$|(?<![\\\d])\$(?:\\\$|[^\n$]){1,1500}?(?<!\\)\$|\\\[[^]{1,1500}?\\\]|\\\([^\n]{1,1500}?\\\)`;
+const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:\(?[-−]?\\?[$€£¥₹]?\d(?=[\d., ()]{0,60}[+\-*×/^÷])[\d., +\-*×/^()÷]{0,200}[\d)!]|\\?[$€£¥₹]?(?:\d{1,3}(?:(?:[ ,]|\{,\}|,\\!)\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
 const scanner = new RegExp(
-  String.raw`(?<latex>(?:${formula})${percentWord}(?:${joint}(?:${formula})${percentWord}){0,8})|(?<fraction>-?\\[dt]?frac\{-?\d+\}\{-?\d+\})|(?<broken>\$[ \t]*\n[^$]{0,200}\$|\\\([ \t]*\n[^$]{0,200}?\\\))|(?<plain>${number}${percentWord})`,
+  String.raw`(?<latex>(?:${formula})${percentWord}(?:${joint}(?:${formula})${percentWord}){0,8})|(?<fraction>-?\\[dt]?frac\{-?\d+\}\{-?\d+\})|(?<broken>\$[ \t]{0,9}\n[^$]{0,200}\$|\\\([ \t]{0,9}\n[^$]{0,200}?\\\))|(?<plain>${number}${percentWord})`,
   "g",
 );
 
@@ -98,13 +98,13 @@ function withoutDelimiters(latex: string): string {
 
 /** "The final answer is X" counts as much as a box when it comes last. */
 function findFinal(text: string): Candidate | null {
-  return findBehind(text, /final\s+answer\s+is:?\s*\**["“]?\s*/gi, 0);
+  return findBehind(text, /final\s{1,9}answer\s{1,9}is:?\s{0,9}\*{0,2}["“]?\s{0,9}/gi, 0);
 }
 
 function findAnnounced(text: string): Candidate | null {
   return (
-    findBehind(text, /final answer[^\n]{0,100}?\sis:?\s*\**\s*(?=[$\d\\([+-])/gi, 0) ??
-    findBehind(text, /answer\**:/gi, 50) ??
+    findBehind(text, /final answer[^\n]{0,100}?\sis:?\s{0,9}\*{0,2}\s{0,9}(?=[$\d\\([+-])/gi, 0) ??
+    findBehind(text, /answer\*{0,2}:/gi, 50) ??
     findBehind(text, /answer/gi, 50)
   );
 }

@@ -29,6 +29,10 @@ export function canonicalKey(expression: Expression): string {
           (operand, index) => `${index > 0 ? expression.operators[index - 1] : ""}${canonicalKey(operand)}`,
         )
         .join("");
+    case "matrix":
+      return `matrix(${expression.rows.map((row) => row.map(canonicalKey).join(",")).join(";")})`;
+    case "set-operation":
+      return `${expression.operator}(${canonicalKey(expression.left)},${canonicalKey(expression.right)})`;
     default:
       return `${expression.kind}(${partsOf(expression).map(canonicalKey).join(",")})`;
   }

@@ -2,7 +2,7 @@
 const choice = /^[\s({[]*(?:\\text(?:bf)?\s*\{)?[\s({[]*([A-Z])[\s)}\].]*$/;
 
 export function isChoice(text: string): boolean {
-  return choice.test(text);
+  return text.length < 60 && choice.test(text);
 }
 
 /** From "the answer is (B)" down to the last letter that stands alone; boxes come before all. Null without one. */

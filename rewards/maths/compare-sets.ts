@@ -3,7 +3,6 @@
  * when they agree at every border that either names, right and left of it, and in between.
  */
 import type { ValueComparison } from "./compare-values.ts";
-import { symbolsOf } from "./evaluate.ts";
 import {
   call,
   type Expression,
@@ -13,8 +12,8 @@ import {
   mapParts,
   partsOf,
   type Relation,
-  symbol,
 } from "./expression.ts";
+import { symbolsOf } from "./unknowns.ts";
 
 const maxBorders = 40;
 
@@ -139,5 +138,3 @@ function holds(left: Expression, operator: string, right: Expression, values: Va
   if (operator === "≥") return sign >= 0;
   return operator === "≠" ? sign !== 0 : sign === 0;
 }
-
-export const realNumbers = symbol("R");

@@ -1,9 +1,10 @@
 /** Compares two expressions that stand for numbers: exactly, to a precision, or at random points. */
 import { equalRationals, type Rational } from "../rational.ts";
 import { canonicalKey } from "./canonical-key.ts";
-import { Evaluator, hasUnknown, type Value } from "./evaluate.ts";
+import { Evaluator, type Value } from "./evaluate.ts";
 import { exactValue } from "./exact-value.ts";
 import { type Expression, hasPart, UnreadableMaths } from "./expression.ts";
+import { hasUnknown } from "./unknowns.ts";
 
 const points = 8;
 const wantedPoints = 3;

@@ -13,7 +13,6 @@ import {
 import { equalRealSets, isCondition, isRealSet } from "./compare-sets.ts";
 import { ValueComparison } from "./compare-values.ts";
 import { equalWords, spelling } from "./compare-words.ts";
-import { symbolsOf } from "./evaluate.ts";
 import { exactValue } from "./exact-value.ts";
 import {
   type Bracketed,
@@ -27,6 +26,7 @@ import {
   symbol,
 } from "./expression.ts";
 import { asMatrix, sameShape } from "./matrix.ts";
+import { symbolsOf } from "./unknowns.ts";
 
 export type ComparisonOptions = {
   precision: number;
@@ -68,10 +68,7 @@ export class Comparison {
     return this.#equalObjects(spreadSigns(left), spreadSigns(right));
   };
 
-  #equalAssigned(
-    left: Relation,
-    right: Relation,
-  ): boolean {
+  #equalAssigned(left: Relation, right: Relation): boolean {
     if (equalAssignments(left, right, this.#equalForms)) return true;
     return (
       isEquation(left) &&
@@ -87,8 +84,11 @@ export class Comparison {
     if (goldMatrix !== null || answerMatrix !== null)
       return this.#equalMatrices(goldMatrix ?? gold, answerMatrix ?? answer);
     if (gold.kind === "ratio" || answer.kind === "ratio") return this.#equalRatios(gold, answer);
-    if (gold.kind === "set-operation" || answer.kind === "set-operation")
-      return this.#equalUnions(gold, answer);
+    const isUnion =
+      [gold, answer].some((side) => side.kind === "set-operation") ||
+      (isReals(gold) && isRealSet(answer)) ||
+      (isReals(answer) && isRealSet(gold));
+    if (isUnion) return this.#equalUnions(gold, answer);
     if (gold.kind === "bracketed" && answer.kind === "bracketed") return this.#equalBracketed(gold, answer);
     if (gold.kind === "bracketed" || answer.kind === "bracketed") return this.#equalTupleAndSet(gold, answer);
     if (isCollection(gold) || isCollection(answer)) return this.#equalSets(itemsOf(gold), itemsOf(answer));
@@ -179,7 +179,10 @@ export class Comparison {
 /** As a value where only one of the two is an equation: `x = 5` and `5`. */
 function unwrap(gold: Expression, answer: Expression): [Expression, Expression] {
   if (isMembership(gold) !== isMembership(answer)) {
-    return [isMembership(gold) ? assignedValue(gold) : gold, isMembership(answer) ? assignedValue(answer) : answer];
+    return [
+      isMembership(gold) ? assignedValue(gold) : gold,
+      isMembership(answer) ? assignedValue(answer) : answer,
+    ];
   }
   const isGoldAssigned = isAssignment(gold);
   if (isGoldAssigned && answer.kind !== "relation") return [assignedValue(gold), answer];
@@ -193,6 +196,10 @@ function unwrap(gold: Expression, answer: Expression): [Expression, Expression] 
 /** `x ∈ [0, 1]`. */
 function isMembership(expression: Expression): expression is Relation {
   return isAssignment(expression) && expression.operators.includes("∈");
+}
+
+function isReals(expression: Expression): boolean {
+  return expression.kind === "symbol" && expression.name === "R";
 }
 
 /** `5 = x` says what x is, `2 + 3 = 5` what comes out. */

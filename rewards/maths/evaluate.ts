@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import type { BigNumber, Complex, MathJsInstance } from "mathjs";
 import { canonicalKey } from "./canonical-key.ts";
 import { exactValue } from "./exact-value.ts";
-import { type ConstantName, type Expression, partsOf, UnreadableMaths } from "./expression.ts";
+import { type ConstantName, type Expression, UnreadableMaths } from "./expression.ts";
 
 export type Value = BigNumber | Complex;
 type Bound = ReadonlyMap<string, Value>;
@@ -20,7 +20,7 @@ function loadMathjs(): MathJsInstance {
 }
 
 const maxTerms = 300;
-const costs: Record<string, number> = { power: 12, root: 12, ln: 8 };
+const costs: Record<string, number> = { power: 12, root: 12, ln: 8, factorial: 20, binomial: 60 };
 const nothingBound: Bound = new Map();
 
 export class Evaluator {
@@ -117,7 +117,7 @@ export class Evaluator {
       case "ln":
         return math.log(value);
       case "factorial":
-        return math.gamma(math.add(this.#upTo(value, 1_000), this.number(1)));
+        return this.#factorial(value);
       case "floor":
         return math.floor(value);
       case "ceil":
@@ -216,15 +216,22 @@ export class Evaluator {
     return isOddRoot ? math.unaryMinus(this.#value(root)) : root;
   }
 
-  #binomial(from: Value, chosen: Value): unknown {
-    const { math } = this;
-    const one = this.number(1);
-    const gammas = [from, chosen, this.#value(math.subtract(from, chosen))].map((value) =>
-      this.#value(math.gamma(math.add(this.#upTo(value, 500), one))),
-    );
-    const [top, left, right] = gammas;
-    if (top === undefined || left === undefined || right === undefined) return null;
-    return math.divide(top, this.#value(math.multiply(left, right)));
+  /** mathjs has no gamma function of many digits: the digits of one shared factor are those of a double. */
+  #factorial(value: Value): BigNumber {
+    if (this.isComplex(value) || value.abs().gt(500))
+      throw new UnreadableMaths("a factorial too large to evaluate");
+    const fraction = value.minus(value.floor());
+    if (value.isNegative() && fraction.isZero())
+      throw new UnreadableMaths("a factorial of a negative number");
+    let product = this.number(fraction.isZero() ? 1 : this.math.gamma(fraction.toNumber() + 1));
+    for (let factor = value; factor.gte(1); factor = factor.minus(1)) product = product.times(factor);
+    for (let factor = fraction; factor.gt(value); factor = factor.minus(1)) product = product.div(factor);
+    return product;
+  }
+
+  #binomial(from: Value, chosen: Value): BigNumber {
+    const rest = this.#value(this.math.subtract(from, chosen));
+    return this.#factorial(from).div(this.#factorial(chosen).times(this.#factorial(rest)));
   }
 
   #series(name: string, args: readonly Expression[], point: number, bound: Bound, whole: Expression): Value {
@@ -266,35 +273,4 @@ export class Evaluator {
     if (typeof result === "number") return this.number(result);
     throw new UnreadableMaths("there is no value");
   }
-}
-
-/** Whether an expression holds something whose value nobody knows. */
-export function hasUnknown(expression: Expression): boolean {
-  if (expression.kind === "symbol" || expression.kind === "application" || expression.kind === "text")
-    return true;
-  if (expression.kind === "call" && ["sum", "prod"].includes(expression.name)) {
-    const [, lower, upper] = expression.args;
-    return (
-      lower === undefined ||
-      exactValue(lower) === null ||
-      upper === undefined ||
-      exactValue(upper) === null ||
-      hasUnknownBesides(expression.args)
-    );
-  }
-  if (expression.kind === "call" && ["int", "lim", "det"].includes(expression.name)) return true;
-  return partsOf(expression).some(hasUnknown);
-}
-
-function hasUnknownBesides([variable, , , body]: readonly Expression[]): boolean {
-  return (
-    body === undefined ||
-    symbolsOf(body).some((name) => variable?.kind !== "symbol" || name !== variable.name)
-  );
-}
-
-export function symbolsOf(expression: Expression): string[] {
-  if (expression.kind === "symbol") return [expression.name];
-  if (expression.kind === "application") return [canonicalKey(expression)];
-  return partsOf(expression).flatMap(symbolsOf);
 }

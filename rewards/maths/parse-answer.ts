@@ -7,11 +7,12 @@ import { normalizeMaths } from "./normalize.ts";
 import { parseArgument } from "./parse-primary.ts";
 import { parsePower, parseSum } from "./parse-term.ts";
 import { TokenReader } from "./token-reader.ts";
-import { type Token, tokenize } from "./tokenize.ts";
+import { maxMathsLength, type Token, tokenize } from "./tokenize.ts";
 import { stripUnits } from "./units.ts";
 
 /** Throws `UnreadableMaths` for what isn't one answer from beginning to end. */
 export function parseAnswer(text: string): Expression {
+  if (text.length > 2 * maxMathsLength) throw new UnreadableMaths(`longer than ${maxMathsLength} characters`);
   const maths = stripUnits(normalizeMaths(text)).trim();
   const tokens = dropWords(tokenize(maths));
   if (tokens.length === 0) throw new UnreadableMaths("nothing to read");

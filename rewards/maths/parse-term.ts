@@ -119,7 +119,7 @@ function startsFactor(reader: TokenReader): boolean {
   if (reader.isAtEnd) return false;
   switch (token.kind) {
     case "number":
-      return false;
+      return reader.peek(-1).text === "!" || (reader.peek(-1).text === "}" && !token.spaced);
     case "name":
       return token.text !== "and" && token.text !== "or" && token.text !== "pm";
     case "command":

@@ -46,7 +46,8 @@ export function verifyMath(gold: string, answer: string, options: VerifyMathOpti
   if (given === null) return { equal: false, ...shown, why: "the text holds no answer" };
   if (squeeze(expected.text) === squeeze(given.text))
     return { equal: true, ...shown, why: "both are written alike" };
-  if (isWordy(expected.text) && isWordy(given.text) && equalWords(expected.text, given.text)) return { equal: true, ...shown, why: "both are the same words" };
+  if (isWordy(expected.text) && isWordy(given.text) && equalWords(expected.text, given.text))
+    return { equal: true, ...shown, why: "both are the same words" };
   if (expected.expression === null || given.expression === null) {
     const side = expected.expression === null ? `gold (${expected.problem})` : `answer (${given.problem})`;
     return {
@@ -91,7 +92,11 @@ function read(candidate: Candidate): Extracted {
     return { text, expression: candidate.isPlain ? parsePlain(text) : parseAnswer(text), problem: "" };
   } catch (error) {
     if (!(error instanceof UnreadableMaths)) throw error;
-    return { text, expression: candidate.isPlain ? lastNumber(text) : lastEquation(text), problem: error.message };
+    return {
+      text,
+      expression: candidate.isPlain ? lastNumber(text) : lastEquation(text),
+      problem: error.message,
+    };
   }
 }
 
