@@ -5,6 +5,11 @@ export function isChoice(text: string): boolean {
   return text.length < 60 && choice.test(text);
 }
 
+/** The letter before an option's own words: `C. 12`, `\text{(A) } 5`. */
+export function leadingChoice(text: string): string | null {
+  return /^\s*(?:\\text(?:bf)?\s?\{)?\s?\(?([A-Z])(?:\)|[.:])/.exec(text)?.[1] ?? null;
+}
+
 /** From "the answer is (B)" down to the last letter that stands alone; boxes come before all. Null without one. */
 export function findChoice(text: string): string | null {
   if (/\\boxed/.test(text) || /\$[^$\n]+\$/.test(text)) return null;

@@ -6,7 +6,7 @@
  * nothing here throws.
  */
 import { type Candidate, findCandidates } from "./candidates.ts";
-import { findChoice, isChoice } from "./choices.ts";
+import { findChoice, isChoice, leadingChoice } from "./choices.ts";
 import { Comparison } from "./compare.ts";
 import { equalWords } from "./compare-words.ts";
 import { type Expression, UnreadableMaths } from "./expression.ts";
@@ -129,7 +129,7 @@ function isWordy(text: string): boolean {
 }
 
 function extractChoice(answer: string): Extracted | null {
-  const letter = findChoice(answer);
+  const letter = findChoice(answer) ?? leadingChoice(extract(answer)?.text ?? "");
   return letter === null ? null : { text: letter, expression: { kind: "text", text: letter }, problem: "" };
 }
 

@@ -213,6 +213,8 @@ export const equalPairs: Record<string, readonly Row[]> = {
       "**B**",
       "Answer: B",
       "B) because it fits",
+      raw`\boxed{B. 12}`,
+      raw`\boxed{\text{(B) } 5}`,
       raw`\boxed{\textbf{(B)}}`,
     ],
     ["Tuesday", raw`\text{Tuesday}`, "tuesday"],
