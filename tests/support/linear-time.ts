@@ -4,6 +4,12 @@
  */
 import { expect } from "vitest";
 
+/**
+ * Characters of a worst case: 10 MB where LACHESIS_LONG_TESTS is set (the linear growth that shows there shows at a
+ * fifth of it as well, and every family has its worst cases).
+ */
+export const worstCaseLength = process.env.LACHESIS_LONG_TESTS ? 10_000_000 : 2_000_000;
+
 const growth = 4;
 /** Linear work would need a ratio of 4, quadratic of 16; below this many milliseconds a ratio says nothing. */
 const tolerance = 2.5;

@@ -10,13 +10,13 @@ import { pythonSpaces, pythonStrip } from "../../parsers/shared/python-text.ts";
 import type { ToolSchema } from "../../src/contracts/chat.ts";
 import { type PythonDict, type PythonValue, pythonJsonParse } from "../../src/contracts/python-json.ts";
 import type { ParseContext, ParsedCompletion, ParseMode } from "../../src/contracts/tool-call-parser.ts";
-import { expectLinear } from "./linear-time.ts";
+import { expectLinear, worstCaseLength } from "./linear-time.ts";
 
 export type ParserContract = {
   parser: DefinedParser;
   /** Pieces of the wire format; they also go into the strings that `format` must carry. */
   fragments: readonly string[];
-  /** Repeated without an end (unclosed tags, nested braces, half a marker): the first to 10 MB, the others to 1 MB. */
+  /** Repeated without an end (unclosed tags, nested braces, half a marker): the first to 10 MB (see worstCaseLength), the others to a tenth. */
   worstCases: readonly string[];
   /** What `format` can carry; everything by default. Each exception belongs into the parser's `limits`. */
   carries?: Carries;
@@ -106,7 +106,7 @@ export function describeParserContract(contract: ParserContract): void {
         for (const mode of modes) {
           expectLinear(
             piece,
-            index === 0 ? 10_000_000 : 1_000_000,
+            index === 0 ? worstCaseLength : worstCaseLength / 10,
             (text) => void parser.parse(text, { mode }),
           );
         }
@@ -116,7 +116,7 @@ export function describeParserContract(contract: ParserContract): void {
 
     test("a stream of single characters takes linear time", () => {
       for (const piece of [contract.worstCases[0] ?? "<", " ", "word "]) {
-        expectLinear(piece, 320_000, (text) => {
+        expectLinear(piece, worstCaseLength / 30, (text) => {
           const stream = parser.createStream();
           for (const character of text) stream.push(character);
           stream.end();
