@@ -42,8 +42,8 @@ export function demoSettings(choices: DemoChoices): DemoSettings {
     seed,
     steps: choices.steps ?? size.steps,
     seconds: choices.seconds ?? size.seconds,
-    teacherRollouts: fromScratch ? 1000 : 64,
-    supervisedSteps: 400,
+    teacherRollouts: fromScratch ? 2000 : 64,
+    supervisedSteps: 800,
     isFromScratch: fromScratch,
     isRandomReward: randomReward,
   };
