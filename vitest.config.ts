@@ -5,7 +5,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     // Tests start real servers and sandboxes: two cores run two files at a time.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Long enough for a busy machine: no test is about time.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
