@@ -41,7 +41,7 @@ describe("deepseek_v32 as vLLM reads it", () => {
     ],
     [
       "missing ends",
-      '<｜DSML｜function_calls><｜DSML｜invoke name="f">' + parameter("n", "5"),
+      `<｜DSML｜function_calls><｜DSML｜invoke name="f">${parameter("n", "5")}`,
       null,
       [called],
     ],

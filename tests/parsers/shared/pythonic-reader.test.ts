@@ -56,7 +56,7 @@ describe.skipIf(problem !== undefined)(
 
     test("takes and refuses the shapes of calls that Python takes and refuses", () => {
       expectPythonsVerdict(
-        String.raw`[]|[f()]|[f(a=1,)]|[f(,)]|[f(a=1,,)]|[f(a=1), g(b=2)]|[f(a=1) g(b=2)]|[f(a=1),]|[f(a=1)|f(a=1)]|[f(a=1]|[f(a=1))]|
+        `[]|[f()]|[f(a=1,)]|[f(,)]|[f(a=1,,)]|[f(a=1), g(b=2)]|[f(a=1) g(b=2)]|[f(a=1),]|[f(a=1)|f(a=1)]|[f(a=1]|[f(a=1))]|
         [a.b(x=1)]|[a.b.c()]|[a . b (x = 1)]|[a.if(x=1)]|[a().b()]|[f(a=1)(b=2)]|[f()()]|[x[0](a=1)]|[(f)(a=1)]|[(a.b)(c=1)]|[(f(a=1))]|
         [f(1)]|[f('x', y=1)]|[f(y=1, 'x')]|[f(*x, y=1)]|[f(y=1, *x)]|[f(**x)]|[f(**{'a': 1})]|[f(a=1, **{'b': 2}, c=3)]|
         [f(**x, *y)]|[f(**x, 1)]|[f(a=1, a=2)]|[f(a.b=1)]|[f((a)=1)]|[f('a'=1)]|[f(1=2)]|[f(None=1)]|[f(if=1)]|[f(match=1, type=2, _=3)]|
