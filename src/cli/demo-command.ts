@@ -5,7 +5,7 @@ import { LachesisError } from "../contracts/errors.ts";
 import type { CliIo } from "./cli-io.ts";
 import { makeColors } from "./colors.ts";
 import { runDemo } from "./demo/demo-run.ts";
-import { type DemoChoices, demoSettings } from "./demo/demo-settings.ts";
+import { type DemoChoices, demoSettings, full, quick } from "./demo/demo-settings.ts";
 import { type DemoState, newDemoState, riseOf } from "./demo/demo-state.ts";
 import { demoSummary, hasSucceeded } from "./demo/demo-summary.ts";
 import { openDemoView } from "./demo/demo-view.ts";
@@ -25,10 +25,14 @@ export function demoCommand({ io, onExitCode }: { io: CliIo; onExitCode: (code: 
       "Watch a small language model learn to use Python: teacher data, evaluation, rollouts, training, evaluation, a report. No GPU, key or download.",
     )
     .option("--quick", "a short one, for CI: fewer and smaller steps, and less to reach")
-    .option("--steps <count>", "training steps at most (default: 100, with --quick 30)", parseCount)
+    .option(
+      "--steps <count>",
+      `training steps at most (default: ${full.steps}, with --quick ${quick.steps})`,
+      parseCount,
+    )
     .option(
       "--seconds <number>",
-      "begin no training step after so long (default: 300, with --quick 60)",
+      `begin no training step after so long (default: ${full.seconds}, with --quick ${quick.seconds})`,
       parseSeconds,
     )
     .option("--seed <number>", "decides problems, the order of data and new weights", parseSeed, 0)
