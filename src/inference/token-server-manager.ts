@@ -12,10 +12,9 @@ import { resolveTokenizerName } from "./server-config.ts";
 import { ServerPool, type ServerPoolOptions } from "./server-pool.ts";
 import { tokenPart } from "./split-request.ts";
 
-export class TokenServerManager implements TokenServer, AsyncDisposable {
+export class TokenServerManager extends ServerPool<TokenInferenceServer> implements TokenServer {
   /** The tokenizer that all its servers' ids are of. */
   readonly tokenizerName: string;
-  readonly #pool: ServerPool<TokenInferenceServer>;
 
   /** Throws CONFIG_INVALID when there is no server, one that answers chat only, or two of different tokenizers. */
   constructor(options: ServerPoolOptions) {
@@ -24,13 +23,13 @@ export class TokenServerManager implements TokenServer, AsyncDisposable {
       const message = `Servers that share rollouts have one tokenizer; got ${[name, ...others].join(", ")}.`;
       throw new LachesisError("CONFIG_INVALID", message, { hint: "Set tokenizer_name, to one for all." });
     }
+    super(options, createTokenServer);
     this.tokenizerName = name;
-    this.#pool = new ServerPool(options, createTokenServer);
   }
 
   async generate(request: GenerateRequest, { signal, split }: CallOptions): Promise<Generation[]> {
     const { sampling, sessionId: session } = request;
-    const answers = await this.#pool.sample(
+    const answers = await this.sample(
       {
         count: sampling.n,
         session,
@@ -50,7 +49,7 @@ export class TokenServerManager implements TokenServer, AsyncDisposable {
     signal: AbortSignal;
   }): Promise<{ baseUrl: string; version: string | null }[]> {
     return await Promise.all(
-      this.#pool.servers.map(async (server) => ({
+      this.servers.map(async (server) => ({
         baseUrl: server.baseUrl,
         version: await server.weightVersion({ signal }),
       })),
@@ -62,32 +61,8 @@ export class TokenServerManager implements TokenServer, AsyncDisposable {
    * that may tell is away.
    */
   async contextLength({ signal }: { signal: AbortSignal }): Promise<number | null> {
-    const told = await Promise.all(this.#pool.servers.map((server) => server.contextLength({ signal })));
+    const told = await Promise.all(this.servers.map((server) => server.contextLength({ signal })));
     const known = told.filter((length) => length !== null);
     return known.length === 0 ? null : Math.min(...known);
-  }
-
-  /** Share of the train slots to use, 0 to 1, as the rollout API weighs this environment; one slot stays. */
-  setWeight(weight: number): void {
-    this.#pool.setWeight(weight);
-  }
-
-  /** Atropos' names: `server/server_<i>_request_time_avg` and so on, times in seconds. */
-  metrics(): Record<string, number> {
-    return this.#pool.metrics();
-  }
-
-  /** Asks every server once whether it is up: what is wrong with those that are not, by base URL. */
-  check(options: { signal: AbortSignal }): Promise<{ baseUrl: string; error: LachesisError | null }[]> {
-    return this.#pool.check(options);
-  }
-
-  /** Breaks off what is in flight, turns away who waits, stops the probing and closes the connections. */
-  close(): Promise<void> {
-    return this.#pool.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
