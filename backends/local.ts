@@ -9,6 +9,7 @@ import type { LocalConfig } from "./local/local-config.ts";
 import { PlainLauncher } from "./local/plain-launcher.ts";
 import { findPython } from "./local/python-runtime.ts";
 import type { SandboxLauncher } from "./local/sandbox-launcher.ts";
+import { requireSupported } from "./require-supported.ts";
 import type { SupervisedSandbox } from "./supervisor/supervised-sandbox.ts";
 import { isSupervisable } from "./supervisor/supervisor-command.ts";
 
@@ -33,7 +34,8 @@ export class LocalBackend implements SandboxBackend {
     await sandbox.exec({ argv: ["true"] }, { timeoutMs: 20_000, signal });
   }
 
-  async create({ rolloutId, signal }: SandboxRequest): Promise<Sandbox> {
+  async create({ rolloutId, signal, spec }: SandboxRequest): Promise<Sandbox> {
+    requireSupported(this.name, spec, []);
     const either = AbortSignal.any([this.#closing.signal, signal]);
     either.throwIfAborted();
     const creation = this.#create(`${rolloutId}-${randomBytes(3).toString("hex")}`, either);

@@ -61,10 +61,27 @@ export interface Sandbox extends AsyncDisposable {
   download(path: string, options: { signal: AbortSignal }): Promise<Readable>;
 }
 
+/** What one item asks of its sandbox, beyond the backend's settings. A backend that cannot give it refuses. */
+export type SandboxSpec = {
+  /** Image in the backend's own terms: a Docker reference, docker:// or a .sif file, an image of Modal or Daytona. */
+  image?: string;
+  /** One of the backend's configured profiles (modal: image, gpu, cpu, memory, secrets). */
+  profile?: string;
+  /**
+   * Absolute directory of the image to work in, instead of a fresh one: the image's own files are then writable.
+   */
+  workspace?: string;
+  cpus?: number;
+  memoryMb?: number;
+  /** Whether the sandbox may reach the network; default: the backend's setting. */
+  network?: boolean;
+};
+
 export type SandboxRequest = {
   /** The rollout that will own the sandbox. */
   rolloutId: string;
   signal: AbortSignal;
+  spec?: SandboxSpec;
 };
 
 export interface SandboxBackend extends AsyncDisposable {

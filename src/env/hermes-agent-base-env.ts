@@ -6,6 +6,7 @@ import type { AgentResult } from "../agent/agent-result.ts";
 import type { ChatMessage, Split } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
+import type { SandboxSpec } from "../contracts/sandbox.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { builtinTools } from "../tools/builtin-tools.ts";
 import type { ToolContext } from "../tools/tool-context.ts";
@@ -64,6 +65,11 @@ export abstract class HermesAgentBaseEnv<
     return systemPrompt === null ? [user] : [{ role: "system", content: systemPrompt }, user];
   }
 
+  /** What this item asks of its sandbox, e.g. an image of its own. Default: nothing. */
+  sandboxSpec(_item: Item): SandboxSpec | undefined {
+    return undefined;
+  }
+
   /** Every tool that toolsets may choose from. Override to add the environment's own. */
   availableTools(): Tool[] {
     return builtinTools();
@@ -111,6 +117,7 @@ export abstract class HermesAgentBaseEnv<
       services: this.services,
       tools,
       messages: this.initialMessages(item),
+      sandboxSpec: this.sandboxSpec(item),
       limits: { toolTimeoutMs: Math.min(config.terminal_timeout * 1000, longestTimerMs) },
       loop: {
         maxTurns: config.max_agent_turns,

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { LachesisError } from "../contracts/errors.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type { ResourceKey, RolloutContext, RolloutLimits } from "../contracts/rollout-context.ts";
-import type { Sandbox, SandboxBackend } from "../contracts/sandbox.ts";
+import type { Sandbox, SandboxBackend, SandboxSpec } from "../contracts/sandbox.ts";
 import { Cancellation } from "./cancellation.ts";
 
 export type RolloutContextOptions = {
@@ -21,6 +21,8 @@ export type RolloutContextOptions = {
   logger: Logger;
   limits: RolloutLimits;
   backend: SandboxBackend;
+  /** What the item asks of its sandbox. */
+  sandboxSpec?: SandboxSpec | undefined;
 };
 
 export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
@@ -32,6 +34,7 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
   readonly logger: Logger;
   readonly limits: RolloutLimits;
   readonly #backend: SandboxBackend;
+  readonly #sandboxSpec: SandboxSpec | undefined;
   readonly #ending = new AbortController();
   readonly #deadlineTimer: NodeJS.Timeout | undefined;
   readonly #owned = new AsyncDisposableStack();
@@ -48,6 +51,7 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     this.limits = options.limits;
     this.logger = options.logger.child({ rolloutId: options.rolloutId, groupId: options.groupId });
     this.#backend = options.backend;
+    this.#sandboxSpec = options.sandboxSpec;
     this.signal = AbortSignal.any([options.signal, this.#ending.signal]);
     if (Number.isFinite(this.deadlineMs)) {
       const remainingMs = Math.min(Math.max(0, this.deadlineMs - Date.now()), longestTimerMs);
@@ -57,7 +61,11 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
 
   sandbox(): Promise<Sandbox> {
     this.#sandbox ??= this.#own(() =>
-      this.#backend.create({ rolloutId: this.rolloutId, signal: this.signal }),
+      this.#backend.create({
+        rolloutId: this.rolloutId,
+        signal: this.signal,
+        ...(this.#sandboxSpec !== undefined && { spec: this.#sandboxSpec }),
+      }),
     );
     return this.#sandbox;
   }

@@ -9,6 +9,7 @@ import type { ChatMessage, ChatServer, Split } from "../contracts/chat.ts";
 import { LachesisError, toLachesisError } from "../contracts/errors.ts";
 import type { FailedStage, Outcome } from "../contracts/outcome.ts";
 import type { RolloutLimits } from "../contracts/rollout-context.ts";
+import type { SandboxSpec } from "../contracts/sandbox.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { untilAborted } from "../contracts/until-aborted.ts";
 import { ToolContext } from "../tools/tool-context.ts";
@@ -35,6 +36,8 @@ export type RolloutRun = {
   /** Tokens that the rollout's prompt and answer may have together, where the servers count them. */
   contextLength?: number | undefined;
   messages: readonly ChatMessage[];
+  /** What the item asks of its sandbox. */
+  sandboxSpec?: SandboxSpec | undefined;
   computeReward(
     result: AgentResult,
     toolContext: ToolContext,
