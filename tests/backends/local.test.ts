@@ -14,5 +14,6 @@ for (const isolation of ["bubblewrap", "none"]) {
     killFromOutside: killSupervisors,
     isRunning,
     expectNothingLeft: expectNoSandboxLeft,
+    separateProcesses: isolation === "bubblewrap",
   });
 }

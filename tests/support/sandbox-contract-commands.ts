@@ -9,7 +9,7 @@ import {
 } from "./sandbox-contract-context.ts";
 
 export function describeCommands(context: SandboxContractContext): void {
-  const { options, open, run, backend } = context;
+  const { options, sizes, open, run, backend } = context;
 
   describe("exec", () => {
     test("tells the exit code and keeps stdout and stderr apart", async () => {
@@ -177,8 +177,8 @@ time.sleep(${marker})'`,
   });
 
   describe("output", () => {
-    test("100 MB are capped, with head and tail kept and the rest counted", async () => {
-      const total = 100_000_000;
+    test(`${sizes.outputBytes} bytes are capped, with head and tail kept and the rest counted`, async () => {
+      const total = sizes.outputBytes;
       const result = await run(
         await open(),
         `printf HEAD; head -c ${total - 8} /dev/zero | tr '\\0' x; printf TAIL; printf e >&2`,

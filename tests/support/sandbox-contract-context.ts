@@ -11,10 +11,24 @@ export type SandboxContractOptions = {
   isRunning: (commandText: string) => boolean;
   /** Throws when anything of a sandbox is left after all have been disposed of. */
   expectNothingLeft: () => Promise<void>;
+  /** False where sandboxes are plain processes that see each other's. Default: true. */
+  separateProcesses?: boolean;
+  /** Smaller ones, where a stand-in on loopback would take minutes. */
+  sizes?: Partial<SandboxContractSizes>;
+};
+
+export type SandboxContractSizes = {
+  /** What a command writes in the test of the output's cap. Default: 100,000,000. */
+  outputBytes: number;
+  /** What goes in and out as a file and as a tar. Default: 50,000,000. */
+  fileBytes: number;
+  /** Sandboxes that live, or are cancelled, at the same time. Default: 24. */
+  sandboxesAtOnce: number;
 };
 
 export type SandboxContractContext = {
   options: SandboxContractOptions;
+  sizes: SandboxContractSizes;
   backend: () => SandboxBackend;
   /** A fresh sandbox that is disposed of after the test. */
   open: () => Promise<Sandbox>;

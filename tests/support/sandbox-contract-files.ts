@@ -11,15 +11,25 @@ function sha256(bytes: Uint8Array): string {
 }
 
 export function describeFiles(context: SandboxContractContext): void {
-  const { open, run } = context;
+  const { sizes, open, run } = context;
 
   describe("files", () => {
-    test("50 MB go in and come out bit by bit", async () => {
+    test(`${sizes.fileBytes} bytes go in and come out as they are, as a file and as a tar`, async () => {
       const sandbox = await open();
-      const content = randomBytes(50_000_000);
+      const content = randomBytes(sizes.fileBytes);
       await sandbox.writeFile("deep/er/big.bin", content, { signal });
       expect(text((await run(sandbox, "sha256sum < deep/er/big.bin")).stdout)).toContain(sha256(content));
       expect(sha256(await sandbox.readFile("deep/er/big.bin", { signal }))).toBe(sha256(content));
+
+      const packed = await readTar(await sandbox.download("deep/er", { signal }));
+      const fromTar = packed.get("./big.bin") ?? Buffer.alloc(0);
+      expect(sha256(fromTar)).toBe(sha256(content));
+      await run(sandbox, "rm -r deep");
+      const pack = tarStream.pack();
+      pack.entry({ name: "er/big.bin" }, fromTar);
+      pack.finalize();
+      await sandbox.upload(Readable.from(pack), "deep", { signal });
+      expect(text((await run(sandbox, "sha256sum < deep/er/big.bin")).stdout)).toContain(sha256(content));
     });
 
     test.each([

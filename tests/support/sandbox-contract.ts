@@ -10,6 +10,8 @@ import {
   text,
 } from "./sandbox-contract-context.ts";
 import { describeFiles } from "./sandbox-contract-files.ts";
+import { describeShell } from "./sandbox-contract-shell.ts";
+import { describeWalls } from "./sandbox-contract-walls.ts";
 
 export function describeSandboxContract(name: string, options: SandboxContractOptions): void {
   const title = options.skipReason === undefined ? name : `${name} (skipped: ${options.skipReason})`;
@@ -40,20 +42,14 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
       await backend.check({ signal });
     });
 
-    const context = { options, backend: () => backend, open, run };
+    const sizes = { outputBytes: 100_000_000, fileBytes: 50_000_000, sandboxesAtOnce: 24, ...options.sizes };
+    const context = { options, sizes, backend: () => backend, open, run };
     describeCommands(context);
+    describeShell(context);
     describeFiles(context);
+    describeWalls(context);
 
     describe("life and death", () => {
-      test("two sandboxes never see each other's workspace", async () => {
-        const [one, two] = await Promise.all([open(), open()]);
-        await one.writeFile("secret", Buffer.from("mine"), { signal });
-        expect((await run(two, "cat secret")).exitCode).toBe(1);
-        await expect(two.readFile("secret", { signal })).rejects.toMatchObject({
-          code: "SANDBOX_FILE_NOT_FOUND",
-        });
-      });
-
       test("killed from outside, what waits and what comes later reject with SANDBOX_DIED", async () => {
         const sandbox = await open();
         const marker = markerSeconds();
@@ -82,7 +78,7 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
       test("a create that is cancelled at any moment leaves nothing", async () => {
         const reason = new Error("cancelled");
         await Promise.all(
-          Array.from({ length: 24 }, async (_, index) => {
+          Array.from({ length: sizes.sandboxesAtOnce }, async (_, index) => {
             const controller = new AbortController();
             const creating = backend.create({ rolloutId: "cancel", signal: controller.signal });
             setTimeout(() => controller.abort(reason), index);
@@ -97,8 +93,8 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
         await options.expectNothingLeft();
       });
 
-      test("24 sandboxes at once each do their own work", async () => {
-        const sandboxes = await Promise.all(Array.from({ length: 24 }, open));
+      test(`${sizes.sandboxesAtOnce} sandboxes at once each do their own work`, async () => {
+        const sandboxes = await Promise.all(Array.from({ length: sizes.sandboxesAtOnce }, open));
         await Promise.all(
           sandboxes.map(async (sandbox, index) => {
             await sandbox.writeFile("number", Buffer.from(String(index)), { signal });
@@ -107,7 +103,7 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
             );
           }),
         );
-        expect(new Set(sandboxes.map(({ id }) => id)).size).toBe(24);
+        expect(new Set(sandboxes.map(({ id }) => id)).size).toBe(sizes.sandboxesAtOnce);
       });
 
       test("closing the backend disposes of what is still there", async () => {
