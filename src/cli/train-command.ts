@@ -89,6 +89,7 @@ async function train(flags: TrainFlags, io: CliIo): Promise<number> {
     });
     stoppedBy = shutdown.exitCode;
     await metrics.close();
+    view.flush();
     io.stdout.write(
       `train ${run.mode} ${end.stopped ? "stopped" : "ended"} after step ${end.policy.version}\n` +
         `  weights  ${join(end.checkpoint, "weights.safetensors")}\n` +

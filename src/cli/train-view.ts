@@ -4,7 +4,10 @@ import type { EventBus } from "../telemetry/events.ts";
 import type { CliOutput } from "./cli-io.ts";
 
 export interface TrainView extends Disposable {
+  /** Prints a line, behind the last step's where that one still waits for its turn. */
   print(text: string): void;
+  /** Prints the last step's line if it still waits. */
+  flush(): void;
 }
 
 const intervalMs = 1_000;
@@ -21,13 +24,18 @@ export function openTrainView({
   steps: number;
   now?: () => number;
 }): TrainView {
-  const print = (text: string) => void output.write(`${text}\n`);
+  const write = (text: string) => void output.write(`${text}\n`);
   let printedAt = Number.NEGATIVE_INFINITY;
   let last: TrainingStep | undefined;
   const flush = () => {
-    if (last !== undefined) print(stepLine(last, steps));
+    if (last === undefined) return;
+    write(stepLine(last, steps));
     last = undefined;
     printedAt = now();
+  };
+  const print = (text: string) => {
+    flush();
+    write(text);
   };
   const stops = [
     events.on("train-step", (step) => {
@@ -39,6 +47,7 @@ export function openTrainView({
   ];
   return {
     print,
+    flush,
     [Symbol.dispose]() {
       flush();
       for (const stop of stops) stop();
