@@ -7,22 +7,50 @@ import { LocalBackend, localConfig } from "./local.ts";
 /** A backend's settings before its own schema has checked them. */
 export type BackendConfig = Readonly<Record<string, unknown>>;
 
-const backends: Readonly<Record<string, (config: BackendConfig) => SandboxBackend>> = {
-  local: (config) => new LocalBackend(parse("local", localConfig, config)),
+type BackendEntry = {
+  configKeys: readonly string[];
+  create: (name: string, config: BackendConfig) => SandboxBackend;
+};
+
+const backends: Readonly<Record<string, BackendEntry>> = {
+  local: entry(localConfig, (config) => new LocalBackend(config)),
 };
 
 export const backendNames: readonly string[] = Object.keys(backends);
 
+/** The keys of a backend's own schema; none where there is no such backend. */
+export function backendConfigKeys(name: string): readonly string[] {
+  return find(name)?.configKeys ?? [];
+}
+
 /** Throws TERMINAL_BACKEND_UNKNOWN or CONFIG_INVALID; starts nothing. */
 export function createBackend(name: string, config: BackendConfig): SandboxBackend {
-  const create = Object.hasOwn(backends, name) ? backends[name] : undefined;
-  if (create !== undefined) return create(config);
+  const backend = find(name);
+  if (backend !== undefined) return backend.create(name, config);
   throw new LachesisError("TERMINAL_BACKEND_UNKNOWN", `There is no sandbox backend named "${name}".`, {
     hint: `Use one of: ${backendNames.join(", ")}.`,
   });
 }
 
-function parse<T>(name: string, schema: z.ZodType<T>, config: BackendConfig): T {
+function find(name: string): BackendEntry | undefined {
+  return Object.hasOwn(backends, name) ? backends[name] : undefined;
+}
+
+function entry<Schema extends z.ZodObject>(
+  schema: Schema,
+  create: (config: z.output<Schema>) => SandboxBackend,
+): BackendEntry {
+  return {
+    configKeys: Object.keys(schema.shape),
+    create: (name, config) => create(parse(name, schema, config)),
+  };
+}
+
+function parse<Schema extends z.ZodObject>(
+  name: string,
+  schema: Schema,
+  config: BackendConfig,
+): z.output<Schema> {
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   throw new LachesisError(

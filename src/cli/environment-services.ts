@@ -4,10 +4,12 @@
  */
 import type { Logger } from "pino";
 import { createBackend } from "../../backends/index.ts";
+import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EnvServices } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
+import { backendSettings } from "./backend-config.ts";
 import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
 
@@ -27,9 +29,9 @@ export type OpenServices = EnvServices & AsyncDisposable;
 
 /** Rejects with a LachesisError where the configuration asks for what there isn't, e.g. an unknown backend. */
 export async function openServices(options: ServicesOptions): Promise<OpenServices> {
-  const { env, servers, runDirectory, logger, events, environment } = options;
+  const { servers, runDirectory, logger, events, environment } = options;
   await using started = new AsyncDisposableStack();
-  const backend = started.use(createBackend(String(env.terminal_backend ?? "local"), backendConfig(env)));
+  const backend = started.use(openBackend(options));
   const model = speakTokens(servers)
     ? started.use(await openTokenServers(options)).servers
     : started.use(openChatServers(options));
@@ -57,10 +59,13 @@ function openChatServers({ servers, logger, events, stopping }: ServicesOptions)
   });
 }
 
-/** These `terminal_*` keys are the engine's own; all others are settings of the backend. */
-const engineKeys = new Set(["terminal_backend", "terminal_timeout", "terminal_lifetime"]);
-
-function backendConfig(env: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const own = Object.entries(env).filter(([key]) => key.startsWith("terminal_") && !engineKeys.has(key));
-  return Object.fromEntries(own.map(([key, value]) => [key.slice("terminal_".length), value]));
+function openBackend({ env, events, environment }: ServicesOptions): SandboxBackend {
+  const name = String(env.terminal_backend ?? "local");
+  const { config, unused } = backendSettings(name, env, environment.sandboxSecrets);
+  if (unused.length > 0) {
+    const keys = unused.map((key) => `env.${key}`).join(", ");
+    const message = `The sandbox backend "${name}" has no use for ${keys}: nothing follows from it.`;
+    events.emit("notice", { level: "warn", message });
+  }
+  return createBackend(name, config);
 }

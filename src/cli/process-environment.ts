@@ -14,6 +14,8 @@ export type ProcessEnvironment = {
   hubToken: string | undefined;
   /** Downloads that later runs may reuse: LACHESIS_CACHE, else `lachesis` under XDG_CACHE_HOME or ~/.cache. */
   cacheDirectory: string;
+  /** Credentials of sandbox services, under the names of the keys that they stand in for. */
+  sandboxSecrets: Readonly<Record<string, string | undefined>>;
   /** False when NO_COLOR is set or the terminal is dumb. */
   allowsColor: boolean;
 };
@@ -26,6 +28,12 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
     rolloutServerToken: read("LACHESIS_ROLLOUT_TOKEN"),
     hubToken: read("HF_TOKEN"),
     cacheDirectory: read("LACHESIS_CACHE") ?? join(cacheHome, "lachesis"),
+    sandboxSecrets: {
+      nomad_token: read("NOMAD_TOKEN"),
+      daytona_api_key: read("DAYTONA_API_KEY"),
+      modal_token_id: read("MODAL_TOKEN_ID"),
+      modal_token_secret: read("MODAL_TOKEN_SECRET"),
+    },
     allowsColor: read("NO_COLOR") === undefined && read("TERM") !== "dumb",
   };
 }

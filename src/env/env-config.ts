@@ -4,6 +4,7 @@
  * extend these schemas with `.extend({...})`; both stay strict, an unknown key is an error.
  */
 import { z } from "zod";
+import { terminalFields } from "./terminal-fields.ts";
 import { tokenFields } from "./token-fields.ts";
 
 const compatibility = (why: string) => `Accepted for Atropos compatibility; ${why}.`;
@@ -224,34 +225,7 @@ export const hermesAgentEnvConfig = baseEnvConfig.extend({
     .default(null)
     .describe("Result size in characters per tool name, instead of default_result_size_chars."),
   tool_pool_size: z.int().min(1).default(128).describe(compatibility("tools run without a thread pool")),
-  terminal_backend: z.string().default("local").describe("Sandbox backend: where the model's commands run."),
-  terminal_timeout: z.number().positive().default(120).describe("Seconds one tool command may take."),
-  terminal_lifetime: z
-    .number()
-    .positive()
-    .default(3600)
-    .describe(compatibility("a sandbox lives exactly as long as its rollout")),
-  terminal_isolation: z
-    .enum(["bubblewrap", "none"])
-    .default("bubblewrap")
-    .describe(
-      'local backend: "none" runs the model\'s commands as plain processes of this user. Trusted code only.',
-    ),
-  terminal_memory_mb: z
-    .int()
-    .min(16)
-    .default(1024)
-    .describe("local backend: private memory of one process, MiB."),
-  terminal_max_processes: z
-    .int()
-    .min(1)
-    .default(128)
-    .describe("local backend: processes and threads in one sandbox."),
-  terminal_workspace_mb: z.int().min(1).default(256).describe("local backend: size of one workspace, MiB."),
-  terminal_network: z
-    .boolean()
-    .default(false)
-    .describe("local backend: whether sandboxes share the host's network."),
+  ...terminalFields,
   dataset_name: z.string().nullable().default(null).describe("Dataset on the Hugging Face hub."),
   dataset_path: z
     .string()

@@ -77,6 +77,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
         rolloutServerToken: undefined,
         hubToken: undefined,
         cacheDirectory: "",
+        sandboxSecrets: {},
         allowsColor: false,
       },
       stopping: never,

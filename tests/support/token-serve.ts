@@ -101,6 +101,7 @@ export async function serveOneBatch({
         rolloutServerToken: undefined,
         hubToken: undefined,
         cacheDirectory: runDirectory,
+        sandboxSecrets: {},
         allowsColor: false,
       },
       stopping: never,

@@ -1,0 +1,117 @@
+/**
+ * Configuration of where the model's commands run. `terminal_*` is shared: each backend takes those that its own
+ * schema knows. `docker_*`, `ssh_*`, … belong to one backend and are its schema's keys with the prefix; a key of a
+ * backend that was not chosen does nothing. null = the backend's own default. A test keeps these keys and the
+ * schemas of the backends equal (tests/backends/config-fields.test.ts).
+ */
+import { z } from "zod";
+
+/** The engine's own keys, and those that several backends know. */
+const sharedFields = {
+  terminal_backend: z
+    .string()
+    .default("local")
+    .describe("Sandbox backend: where the model's commands run. `environment doctor` tells which work here."),
+  terminal_timeout: z.number().positive().default(120).describe("Seconds one tool command may take."),
+  terminal_lifetime: z
+    .number()
+    .positive()
+    .default(3600)
+    .describe("Accepted for Atropos compatibility; a sandbox lives exactly as long as its rollout."),
+  terminal_isolation: z
+    .enum(["bubblewrap", "none"])
+    .default("bubblewrap")
+    .describe(
+      '"none" runs the model\'s commands as plain processes of the user. Trusted code only. (local, ssh)',
+    ),
+  terminal_memory_mb: z
+    .int()
+    .min(16)
+    .default(1024)
+    .describe("Memory, MiB: of the sandbox, or where the backend cannot limit that, of one process."),
+  terminal_max_processes: z.int().min(1).default(128).describe("Processes and threads in one sandbox."),
+  terminal_workspace_mb: z.int().min(1).default(256).describe("Size of one workspace, MiB."),
+  terminal_network: z.boolean().default(false).describe("Whether sandboxes can reach the network."),
+};
+
+const poolFields = {
+  pool_size: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Sandboxes kept ready for the next rollouts, each used once. 0 = made when a rollout asks."),
+  pool_max_total: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Most sandboxes at once, ready and in use together; rollouts wait for one. null = no limit."),
+  pool_acquire_timeout: z
+    .number()
+    .positive()
+    .default(300)
+    .describe("Seconds a rollout waits for a sandbox of the pool before it fails (and is played afresh)."),
+  pool_idle_timeout: z
+    .number()
+    .positive()
+    .default(300)
+    .describe("Seconds without a new rollout after which the pool lets its ready sandboxes go."),
+};
+
+const localFields = {
+  local_bwrap_path: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("The bubblewrap program: a name on the system path, or a path. null = bwrap."),
+  local_python_path: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "The Python 3 that sandboxes see as python3. null = /usr/bin/python3, else the python3 on PATH.",
+    ),
+  local_run_as_uid: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("User and group id of sandboxed processes when Lachesis runs as root. null = 20001."),
+};
+
+const dockerFields = {};
+
+const sshFields = {};
+
+const singularityFields = {};
+
+const modalFields = {};
+
+const daytonaFields = {};
+
+const nomadFields = {};
+
+export const terminalFields = {
+  ...sharedFields,
+  ...poolFields,
+  ...localFields,
+  ...dockerFields,
+  ...sshFields,
+  ...singularityFields,
+  ...modalFields,
+  ...daytonaFields,
+  ...nomadFields,
+};
+
+/** Which keys belong together, for `--help` and docs/cli.md. */
+export const terminalFieldGroups: readonly { title: string; keys: readonly string[] }[] = [
+  { title: "Sandboxes (every backend takes what it knows)", keys: Object.keys(sharedFields) },
+  { title: "Pool of sandboxes", keys: Object.keys(poolFields) },
+  { title: "Sandbox backend local", keys: Object.keys(localFields) },
+  { title: "Sandbox backend docker", keys: Object.keys(dockerFields) },
+  { title: "Sandbox backend ssh", keys: Object.keys(sshFields) },
+  { title: "Sandbox backend singularity", keys: Object.keys(singularityFields) },
+  { title: "Sandbox backend modal", keys: Object.keys(modalFields) },
+  { title: "Sandbox backend daytona", keys: Object.keys(daytonaFields) },
+  { title: "Sandbox backend nomad", keys: Object.keys(nomadFields) },
+];
