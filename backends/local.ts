@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { LachesisError } from "../src/contracts/errors.ts";
 import type { Sandbox, SandboxBackend, SandboxRequest } from "../src/contracts/sandbox.ts";
+import { ForkableSandbox } from "./fork-by-copy.ts";
 import { BubblewrapLauncher } from "./local/bubblewrap-launcher.ts";
 import type { LocalConfig } from "./local/local-config.ts";
 import { PlainLauncher } from "./local/plain-launcher.ts";
@@ -36,6 +37,11 @@ export class LocalBackend implements SandboxBackend {
 
   async create({ rolloutId, signal, spec }: SandboxRequest): Promise<Sandbox> {
     requireSupported(this.name, spec, []);
+    const sandbox = await this.#track(rolloutId, signal);
+    return new ForkableSandbox(sandbox, (options) => this.create({ rolloutId, ...options }));
+  }
+
+  async #track(rolloutId: string, signal: AbortSignal): Promise<Sandbox> {
     const either = AbortSignal.any([this.#closing.signal, signal]);
     either.throwIfAborted();
     const creation = this.#create(`${rolloutId}-${randomBytes(3).toString("hex")}`, either);

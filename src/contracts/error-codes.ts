@@ -71,6 +71,8 @@ export const errorCodes = {
     "Read the message: the path is no regular file, may not be accessed, or the workspace is full.",
   SANDBOX_FILE_NOT_FOUND: "Check the path: relative ones are taken from the sandbox's workspace.",
   SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
+  SANDBOX_FORK_FAILED:
+    "Read the message: the sandbox's user may not read a file of the workspace, or the new sandbox has less room.",
   SANDBOX_SPEC_UNSUPPORTED:
     "Choose a sandbox backend (`--env.terminal_backend`) that can give what the items ask for, e.g. docker for images.",
   SANDBOX_START_FAILED:

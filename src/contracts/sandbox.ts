@@ -59,6 +59,12 @@ export interface Sandbox extends AsyncDisposable {
   upload(tar: Readable, directory: string, options: { signal: AbortSignal }): Promise<void>;
   /** Packs a file or directory inside the sandbox as a tar stream with names relative to it. */
   download(path: string, options: { signal: AbortSignal }): Promise<Readable>;
+  /**
+   * A new sandbox of the same kind with the same workspace: contents, owners, modes, times and links. No process
+   * comes along, nor what lies outside the workspace. The two go on apart, and the caller disposes of the new one.
+   * What still writes while it is copied may be copied half. Absent where a backend cannot.
+   */
+  fork?(options: { signal: AbortSignal }): Promise<Sandbox>;
 }
 
 /** What one item asks of its sandbox, beyond the backend's settings. A backend that cannot give it refuses. */

@@ -10,6 +10,7 @@ import {
   text,
 } from "./sandbox-contract-context.ts";
 import { describeFiles } from "./sandbox-contract-files.ts";
+import { describeFork } from "./sandbox-contract-fork.ts";
 import { describeShell } from "./sandbox-contract-shell.ts";
 import { describeWalls } from "./sandbox-contract-walls.ts";
 
@@ -47,6 +48,7 @@ export function describeSandboxContract(name: string, options: SandboxContractOp
     describeCommands(context);
     describeShell(context);
     describeFiles(context);
+    describeFork(context);
     describeWalls(context);
 
     describe("life and death", () => {
