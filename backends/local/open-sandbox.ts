@@ -1,21 +1,15 @@
 /** From a started child process with a supervisor in it to a sandbox that answers. */
 import type { ChildProcess } from "node:child_process";
 import { Duplex } from "node:stream";
-import { LachesisError } from "../../src/contracts/errors.ts";
-import { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
-import { died, SupervisorConnection } from "../supervisor/supervisor-connection.ts";
+import { openSupervisedSandbox, startFailed } from "../supervisor/open-supervised-sandbox.ts";
+import type { SupervisedSandbox, SupervisedSandboxOptions } from "../supervisor/supervised-sandbox.ts";
 import type { HostProcess } from "./host-process.ts";
 
-export type OpenSandboxOptions = {
-  id: string;
-  workspace: string;
-  baseEnv: Readonly<Record<string, string>>;
+export type OpenSandboxOptions = Omit<SupervisedSandboxOptions, "connection" | "shell"> & {
   child: ChildProcess;
   host: HostProcess;
   /** Index into the child's stdio of the host's end of the control socket. */
   controlFd: number;
-  /** Kills whatever the child started, at any time of its life, and settles when nothing is left of it. */
-  demolish: () => Promise<void>;
   signal: AbortSignal;
 };
 
@@ -24,31 +18,8 @@ export type OpenSandboxOptions = {
  * with SANDBOX_START_FAILED or the signal's reason. The sandbox demolishes itself when its process ends.
  */
 export async function openSandbox(options: OpenSandboxOptions): Promise<SupervisedSandbox> {
-  const { id, workspace, baseEnv, child, host, controlFd, demolish, signal } = options;
-  const control = child.stdio[controlFd];
-  if (!(control instanceof Duplex)) throw startFailed(id, await host.ended, undefined);
-
-  const connection = new SupervisorConnection(control);
-  const sandbox = new SupervisedSandbox({ id, workspace, baseEnv, connection, demolish });
-  void host.ended.then((how) => connection.break(died(`its process ended with ${how}`)));
-
-  const onAbort = () => void sandbox[Symbol.asyncDispose]();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await connection.ready;
-    return sandbox;
-  } catch (error) {
-    await sandbox[Symbol.asyncDispose]();
-    signal.throwIfAborted();
-    throw startFailed(id, host.complaint || (await host.ended), error);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function startFailed(id: string, why: string, cause: unknown): LachesisError {
-  return new LachesisError("SANDBOX_START_FAILED", `The sandbox ${id} could not be started: ${why}.`, {
-    cause,
-    retryable: true,
-  });
+  const { child, host, controlFd, ...rest } = options;
+  const stream = child.stdio[controlFd];
+  if (!(stream instanceof Duplex)) throw startFailed(options.id, await host.ended);
+  return openSupervisedSandbox({ ...rest, stream, ended: host.ended, complaint: () => host.complaint });
 }

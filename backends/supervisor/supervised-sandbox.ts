@@ -28,6 +28,8 @@ export type SupervisedSandboxOptions = {
   workspace: string;
   /** The whole environment of a command that brings none of its own. */
   baseEnv: Readonly<Record<string, string>>;
+  /** The shell of commands that are one text; default: bash. */
+  shell?: string;
   connection: SupervisorConnection;
   /** Takes the walls down and settles when nothing is left; called once, after the connection is broken; never rejects. */
   demolish: () => Promise<void>;
@@ -45,12 +47,15 @@ export class SupervisedSandbox implements Sandbox {
   /** Settles when the sandbox has ended, for whatever reason, and nothing is left of it. */
   readonly closed: Promise<void>;
   readonly #baseEnv: Readonly<Record<string, string>>;
+  readonly #shell: string;
   readonly #connection: SupervisorConnection;
 
-  constructor({ id, workspace, baseEnv, connection, demolish }: SupervisedSandboxOptions) {
+  constructor(options: SupervisedSandboxOptions) {
+    const { id, workspace, baseEnv, shell = "bash", connection, demolish } = options;
     this.id = id;
     this.workspace = workspace;
     this.#baseEnv = baseEnv;
+    this.#shell = shell;
     this.#connection = connection;
     this.closed = connection.ended.then(demolish);
   }
@@ -161,7 +166,7 @@ export class SupervisedSandbox implements Sandbox {
   }
 
   #request(command: Command, hasStdin: boolean): JobRequest {
-    const argv = "argv" in command ? command.argv : ["bash", "-c", command.shell];
+    const argv = "argv" in command ? command.argv : [this.#shell, "-c", command.shell];
     const env = { ...this.#baseEnv, ...command.env };
     const strings = [...argv, command.cwd ?? "", ...Object.entries(env).flat()];
     if (strings.some((text) => text.includes("\0"))) {

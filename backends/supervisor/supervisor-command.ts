@@ -12,9 +12,17 @@ export type ProcessLimits = {
 
 type SystemCalls = { setsid: number; prctl: number; prlimit: number };
 
-const systemCallsByArchitecture: Readonly<Record<string, SystemCalls>> = {
-  x64: { setsid: 112, prctl: 157, prlimit: 302 },
-  arm64: { setsid: 157, prctl: 167, prlimit: 261 },
+/** By the name that `uname -m` gives: the numbers are those of the machine that runs the supervisor. */
+export const systemCallsByMachine: Readonly<Record<string, SystemCalls>> = {
+  x86_64: { setsid: 112, prctl: 157, prlimit: 302 },
+  aarch64: { setsid: 157, prctl: 167, prlimit: 261 },
+  riscv64: { setsid: 157, prctl: 167, prlimit: 261 },
+};
+
+const machineByArchitecture: Readonly<Record<string, string>> = {
+  x64: "x86_64",
+  arm64: "aarch64",
+  riscv64: "riscv64",
 };
 
 const resource = { fileSize: 1, data: 2, core: 4, processes: 6, addressSpace: 9 } as const;
@@ -23,7 +31,7 @@ const addressSpacePerData = 8;
 
 /** Whether supervisors can set limits and guard themselves on this kind of machine. */
 export function isSupervisable(platform: string, architecture: string): boolean {
-  return platform === "linux" && systemCallsByArchitecture[architecture] !== undefined;
+  return platform === "linux" && machineByArchitecture[architecture] !== undefined;
 }
 
 export type SupervisorCommandOptions = {
@@ -40,16 +48,22 @@ export type SupervisorCommandOptions = {
  */
 export function supervisorCommand(options: SupervisorCommandOptions): [string, ...string[]] {
   const { controlFd, limits, doomedDirectory = "" } = options;
-  const calls = systemCallsByArchitecture[process.arch];
+  const calls = systemCallsByMachine[machineByArchitecture[process.arch] ?? ""];
   if (calls === undefined) throw new Error(`no system call numbers for ${process.arch}`);
-  const limitPairs: [number, number][] = [
-    [resource.core, 0],
-    [resource.data, limits.dataBytes],
-    [resource.addressSpace, limits.dataBytes * addressSpacePerData],
-    [resource.fileSize, limits.fileBytes],
-  ];
-  if (limits.processes !== undefined) limitPairs.push([resource.processes, limits.processes]);
   const numbers = [controlFd, calls.setsid, calls.prctl, calls.prlimit].map(String);
-  const pairs = limitPairs.map(([name, value]) => `${name}:${value}`);
-  return ["perl", "-", doomedDirectory, ...numbers, ...pairs];
+  return ["perl", "-", doomedDirectory, "clear", ...numbers, ...limitArguments(limits)];
+}
+
+/** The limits as a supervisor's last arguments: `number of the resource:value`. */
+export function limitArguments(limits: ProcessLimits | undefined): string[] {
+  const pairs: [number, number][] = [[resource.core, 0]];
+  if (limits !== undefined) {
+    pairs.push(
+      [resource.data, limits.dataBytes],
+      [resource.addressSpace, limits.dataBytes * addressSpacePerData],
+      [resource.fileSize, limits.fileBytes],
+    );
+  }
+  if (limits?.processes !== undefined) pairs.push([resource.processes, limits.processes]);
+  return pairs.map(([name, value]) => `${name}:${value}`);
 }

@@ -1,5 +1,5 @@
 /**
- * The host's end of a supervisor's control socket: starts jobs, hands their bytes on, settles their ends.
+ * The host's end of a supervisor's control channel: starts jobs, hands their bytes on, settles their ends.
  * The other side is untrusted. Whatever it sends that it could not have meant breaks the connection, and a
  * broken connection settles everything that waits on it: nothing hangs and nothing throws out of a handler.
  */
@@ -38,6 +38,8 @@ export const outputWindowBytes = 1_048_576;
 export const creditBatchBytes = outputWindowBytes / 4;
 /** Bytes of input that may be under way to one process. */
 export const inputWindowBytes = 262_144;
+/** How long a stream that broke waits for the reason. */
+const reasonGraceMs = 2_000;
 
 export type Job = {
   /** The main process' wait status as an exit code (128 + n for signal n). Rejects with SANDBOX_DIED. */
@@ -72,13 +74,22 @@ export class SupervisorConnection {
   #lastJobId = 0;
   #broken: LachesisError | undefined;
 
-  constructor(socket: Duplex) {
+  /** @param placeEnded settles with how the place of the supervisor ended, in words, and never rejects. */
+  constructor(socket: Duplex, placeEnded?: Promise<string>) {
     this.#socket = socket;
     this.#ready.promise.catch(() => {});
+    const endsPlace = placeEnded?.then((how) => this.break(died(`its place ended with ${how}`)));
+    const onEnd = (why: string) => {
+      if (endsPlace === undefined || this.#broken !== undefined) return this.break(died(why));
+      // The place's own end says more than that of a stream; mostly it is known a moment later.
+      const giveUp = setTimeout(() => this.break(died(why)), reasonGraceMs);
+      void this.ended.then(() => clearTimeout(giveUp));
+    };
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("error", (error) => this.break(died(`its control socket failed (${error.message})`)));
-    socket.on("end", () => this.break(died("its supervisor is gone")));
-    socket.on("close", () => this.break(died("its supervisor is gone")));
+    socket.on("error", (error) => onEnd(`its control channel failed (${error.message})`));
+    socket.on("end", () => onEnd("its supervisor is gone"));
+    socket.on("close", () => onEnd("its supervisor is gone"));
+    socket.resume();
   }
 
   /** Settles when the supervisor has reported for duty; rejects when it dies before. */

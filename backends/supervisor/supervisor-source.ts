@@ -1,26 +1,28 @@
 /**
  * The program that runs a sandbox from within: one process that starts commands, carries their streams over
- * one control socket and kills their process trees. See `frames.ts` for what goes over the socket.
+ * one control channel and kills their process trees. See `frames.ts` for what goes over the channel: a socket
+ * that it inherits, or (control descriptor 0) its own stdin and stdout.
  *
  * Why Perl: it starts in 2 ms (python3 takes 12, node 40), `perl-base` belongs to every Debian and Ubuntu
  * image, and a shell can neither carry binary streams nor hide its control channel.
  *
  * Invariants:
  * - Commands share the supervisor's uid and are hostile. The supervisor and its keepers are not dumpable, so
- *   no command can trace them or open their descriptors; nobody but the supervisor holds the control socket.
+ *   no command can trace them or open their descriptors; nobody but the supervisor holds the control channel.
  * - Between the supervisor and each command stands a keeper, a child subreaper: whatever the command starts
  *   stays below its keeper, daemons too, so a whole tree can be found and killed. The keeper leaves last;
  *   the end of its report pipe means that the tree is gone.
  * - What loses its keeper falls to the supervisor and is killed: a command cannot gain by killing its keeper.
  * - Nothing is buffered beyond the windows: output is read only as far as the host granted credit.
- * - The host gone (end of the control socket) means: kill all, remove the directory it was given, leave.
+ * - The host gone (end of the control channel) means: kill all, remove the directory it was given, leave.
  *
  * No `${` may appear below: this is a template literal.
  */
 export const supervisorSource = String.raw`
 use strict;
 $0 = 'supervisor';
-my $doomed_directory = shift @ARGV;
+my ($doomed_directory, $inheritance) = splice @ARGV, 0, 2;
+my %inherited = $inheritance eq 'inherit' ? %ENV : ();
 my ($control_fd, $setsid, $prctl, $prlimit, @limits) = map { /:/ ? $_ : $_ + 0 } @ARGV;
 my ($GET_FL, $SET_FL, $SET_FD, $NONBLOCK, $AGAIN, $INTR, $PIPE_MAX) = (3, 4, 2, 2048, 11, 4, 1048576);
 my ($PDEATHSIG, $DUMPABLE, $SUBREAPER, $NO_NEW_PRIVS) = (1, 4, 36, 38);
@@ -35,10 +37,21 @@ if (open(my $score, '>', '/proc/self/oom_score_adj')) { syswrite $score, '1000' 
 process_control($DUMPABLE, 0);
 process_control($SUBREAPER, 1);
 process_control($NO_NEW_PRIVS, 1);
-open(my $control, '+<&=', $control_fd) or exit 70;
+my ($from_host, $to_host);
+if ($control_fd) {
+  open($from_host, '<&=', $control_fd) or exit 70;
+  open($to_host, '>&=', $control_fd) or exit 70;
+} else {
+  open($from_host, '<&', \*STDIN) or exit 70;
+  open($to_host, '>&', \*STDOUT) or exit 70;
+  open(STDIN, '<', '/dev/null');
+  open(STDOUT, '>', '/dev/null');
+}
 close_inherited();
-fcntl($control, $SET_FD, 1);
-fcntl($control, $SET_FL, fcntl($control, $GET_FL, 0) | $NONBLOCK);
+for ($from_host, $to_host) {
+  fcntl($_, $SET_FD, 1);
+  nonblocking($_);
+}
 $SIG{PIPE} = 'IGNORE';
 $SIG{CHLD} = 'IGNORE';
 $SIG{$_} = 'IGNORE' for qw(HUP INT TERM QUIT USR1 USR2 ALRM);
@@ -49,7 +62,8 @@ my %jobs;
 # What the host had open without close-on-exec has come down here: no command may inherit it.
 sub close_inherited {
   opendir(my $descriptors, '/proc/self/fd') or return;
-  my @open = grep { /^\d+$/ && $_ > 2 && $_ != $control_fd } readdir $descriptors;
+  my %ours = map { fileno($_) => 1 } $from_host, $to_host;
+  my @open = grep { /^\d+$/ && $_ > 2 && !$ours{$_} } readdir $descriptors;
   closedir $descriptors;
   for my $descriptor (@open) {
     if (open(my $inherited, '<&=', $descriptor)) { close $inherited }
@@ -118,7 +132,7 @@ sub keep {
     open(STDOUT, '>&', $ends->[1]);
     open(STDERR, '>&', $ends->[2]);
     $SIG{$_} = 'DEFAULT' for qw(PIPE HUP INT TERM QUIT USR1 USR2 ALRM);
-    %ENV = @$env;
+    %ENV = (%inherited, @$env);
     if (!chdir $cwd) {
       syswrite STDERR, "cannot enter $cwd: $!\n";
       exit 126;
@@ -148,7 +162,8 @@ sub start {
   if ($fed && pipe($host[1], $ends[1]) && pipe($host[2], $ends[2]) && pipe($told, $report)) {
     $pid = fork;
     if (defined $pid && !$pid) {
-      close $control;
+      close $from_host;
+      close $to_host;
       @host = ();
       %jobs = ();
       $inbox = $outbox = '';
@@ -291,8 +306,8 @@ while (1) {
   my $hunting = grep { hunt($_) } values %jobs;
   settle($_, $jobs{$_}) for keys %jobs;
   my ($readable, $writable) = ('', '');
-  vec($readable, fileno $control, 1) = 1;
-  vec($writable, fileno $control, 1) = 1 if length $outbox;
+  vec($readable, fileno $from_host, 1) = 1;
+  vec($writable, fileno $to_host, 1) = 1 if length $outbox;
   for my $job (values %jobs) {
     vec($readable, fileno $job->{told}, 1) = 1 if $job->{told};
     vec($writable, fileno $job->{stdin}, 1) = 1 if $job->{stdin} && length $job->{input};
@@ -302,8 +317,9 @@ while (1) {
     }
   }
   next if select($readable, $writable, undef, $hunting ? 0.005 : undef) < 0;
-  if (length $outbox && vec($writable, fileno $control, 1)) {
-    my $count = syswrite $control, $outbox, 262144;
+  if (length $outbox && vec($writable, fileno $to_host, 1)) {
+    my $count = syswrite $to_host, $outbox, 262144;
+    last if !defined $count && $! != $AGAIN && $! != $INTR;
     substr($outbox, 0, $count, '') if $count;
   }
   for my $id (keys %jobs) {
@@ -314,8 +330,8 @@ while (1) {
     feed($id, $job) if $job->{stdin} && vec($writable, fileno $job->{stdin}, 1);
     hear($id, $job) if $job->{told} && vec($readable, fileno $job->{told}, 1);
   }
-  if (vec($readable, fileno $control, 1)) {
-    my $count = sysread $control, $inbox, 262144, length $inbox;
+  if (vec($readable, fileno $from_host, 1)) {
+    my $count = sysread $from_host, $inbox, 262144, length $inbox;
     last if defined $count ? $count == 0 : ($! != $AGAIN && $! != $INTR);
     while (length $inbox >= 9) {
       my ($type, $id, $size) = unpack('CNN', $inbox);
