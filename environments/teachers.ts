@@ -1,0 +1,46 @@
+/** The teachers that the practice server can play. A new environment's teacher adds a line here. */
+import type { Teacher } from "../src/practice/teacher.ts";
+import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
+import { bundledProblems } from "./gsm8k-bundled.ts";
+import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
+import { TinyMathsTeacher } from "./tiny-maths-teacher.ts";
+
+export type OpenTeacher = {
+  teacher: Teacher;
+  /** What it knows, in a few words. */
+  knows: string;
+  /** Rows of the dataset that can't be played. */
+  skippedRows: number;
+};
+
+export type TeacherChoice = {
+  /** Tokenizer of the model that it teaches. */
+  tokenizer: string;
+  /** Whether its tasks come from files of rows; else it makes them itself. */
+  readsDataset: boolean;
+  open(options: { dataset: readonly string[] | undefined; signal: AbortSignal }): Promise<OpenTeacher>;
+};
+
+/** By the name that `practice-server --teacher` gives. */
+export const teachers = {
+  gsm8k: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledProblems), signal }) {
+      const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
+      return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems`, skippedRows };
+    },
+  },
+  "terminal-test": {
+    tokenizer: "practice",
+    readsDataset: false,
+    open: async () => ({ teacher: new TerminalTestTeacher(), knows: "terminal-test", skippedRows: 0 }),
+  },
+  "tiny-maths": {
+    tokenizer: "tiny-policy",
+    readsDataset: false,
+    open: async () => ({ teacher: new TinyMathsTeacher(), knows: "tiny-maths, sloppy", skippedRows: 0 }),
+  },
+} as const satisfies Readonly<Record<string, TeacherChoice>>;
+
+export type TeacherName = keyof typeof teachers;
