@@ -57,6 +57,8 @@ export class LocalBackend implements SandboxBackend {
     this.#closing.abort(new LachesisError("SANDBOX_CLOSED", "The sandbox backend has been closed."));
     await Promise.allSettled(this.#creations);
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox[Symbol.asyncDispose]()));
+    const launcher = await this.#launcher?.catch(() => undefined);
+    launcher?.[Symbol.dispose]();
   }
 
   async #create(id: string, signal: AbortSignal): Promise<Sandbox> {

@@ -4,6 +4,7 @@
  * milliseconds that leaves the sandbox running for good.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { closeSync } from "node:fs";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { z } from "zod";
@@ -14,11 +15,13 @@ import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
 import { canBecome } from "./can-become.ts";
 import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
-import { HostProcess, sendAll } from "./host-process.ts";
+import { HostProcess } from "./host-process.ts";
+import { InheritableFile } from "./inheritable-file.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { PythonRuntime } from "./python-runtime.ts";
 import type { SandboxLauncher } from "./sandbox-launcher.ts";
+import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 
 const megabyte = 1_048_576;
 const sharedMemoryBytes = 64 * megabyte;
@@ -26,21 +29,26 @@ const workspace = "/workspace";
 /** The only variable of the outer process, whose environment a sandbox may get to see. */
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const sandboxPath = "/usr/local/bin:/usr/bin:/bin";
-const [argumentsFd, infoFd, controlFd, passwdFd, groupFd] = [3, 4, 5, 6, 7];
+const [argumentsFd, infoFd, controlFd, passwdFd, groupFd, seccompFd] = [3, 4, 5, 6, 7, 8];
 const bubblewrapInfo = z.object({ "child-pid": z.int().positive() });
 const run = promisify(execFile);
 
 export class BubblewrapLauncher implements SandboxLauncher {
   readonly #command: readonly [string, ...string[]];
   readonly #identity: { uid?: number; gid?: number };
+  /** The supervisor's program. */
+  readonly #source = new InheritableFile(supervisorSource);
   /** NUL-terminated, for a descriptor: on the command line they would show host paths to the sandbox. */
-  readonly #arguments: string;
+  readonly #arguments: InheritableFile;
+  readonly #passwd = new InheritableFile(passwdFile);
+  readonly #group = new InheritableFile(groupFile);
+  readonly #filter: InheritableFile;
   readonly #baseEnv: Readonly<Record<string, string>>;
 
   private constructor(
     config: LocalConfig,
     python: PythonRuntime,
-    options: { disableUserNamespaces: boolean },
+    options: { disableUserNamespaces: boolean; filter: Uint8Array },
   ) {
     const changesUser = canBecome(config.run_as_uid);
     const directories = reachableDirectories(python.prefixes.filter(isOutsideSystem), changesUser);
@@ -59,7 +67,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
     const isShelved = directories.some(({ source, path }) => source !== path);
     this.#command = isShelved ? shelvingCommand(config.run_as_uid, directories, bubblewrap) : bubblewrap;
     this.#identity = changesUser && !isShelved ? { uid: config.run_as_uid, gid: config.run_as_uid } : {};
-    this.#arguments = bubblewrapArguments({
+    const bubblewrapOptions = bubblewrapArguments({
       workspace,
       workspaceBytes: config.workspace_mb * megabyte,
       temporaryBytes: config.workspace_mb * megabyte,
@@ -70,9 +78,10 @@ export class BubblewrapLauncher implements SandboxLauncher {
       infoFd,
       passwdFd,
       groupFd,
-    })
-      .map((argument) => `${argument}\0`)
-      .join("");
+      seccompFd,
+    });
+    this.#arguments = new InheritableFile(bubblewrapOptions.map((argument) => `${argument}\0`).join(""));
+    this.#filter = new InheritableFile(options.filter);
     const isOnPath = sandboxPath.split(":").includes(python.binDirectory);
     this.#baseEnv = {
       PATH: isOnPath ? sandboxPath : `${python.binDirectory}:${sandboxPath}`,
@@ -94,20 +103,34 @@ export class BubblewrapLauncher implements SandboxLauncher {
     const help = await readHelp(config.bwrap_path, signal);
     if (!help.includes("--size BYTES")) throw unavailable("it must be version 0.7 or newer (option --size)");
 
-    const strict = new BubblewrapLauncher(config, python, {
-      disableUserNamespaces: help.includes("--disable-userns"),
-    });
-    const lenient = new BubblewrapLauncher(config, python, { disableUserNamespaces: false });
+    const filter = seccompFilter(process.arch);
+    if (filter === undefined) {
+      throw unavailable(`there is no seccomp filter for ${process.arch}, only for x64 and arm64`);
+    }
+    const open = async (disableUserNamespaces: boolean) => {
+      const launcher = new BubblewrapLauncher(config, python, { disableUserNamespaces, filter });
+      try {
+        return await launcher.#prove(signal);
+      } catch (error) {
+        launcher[Symbol.dispose]();
+        throw error;
+      }
+    };
     try {
-      return await strict.#prove(signal).catch((error: unknown) => {
+      return await open(help.includes("--disable-userns")).catch((error: unknown) => {
         // Containers may keep /proc/sys/user read-only; any other failure is no reason to ask for less.
-        if (error instanceof Error && /user_namespaces|userns/.test(error.message))
-          return lenient.#prove(signal);
+        if (error instanceof Error && /user_namespaces|userns/.test(error.message)) return open(false);
         throw error;
       });
     } catch (error) {
       signal.throwIfAborted();
       throw unavailable(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter]) {
+      file[Symbol.dispose]();
     }
   }
 
@@ -133,19 +156,21 @@ export class BubblewrapLauncher implements SandboxLauncher {
 
   #start(): ChildProcess {
     const [program, ...commandArguments] = this.#command;
-    const child = spawn(program, commandArguments, {
-      stdio: ["pipe", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"],
-      env: { PATH: hostPath },
-      cwd: "/",
-      // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
-      detached: true,
-      ...this.#identity,
-    });
-    sendAll(child.stdin, supervisorSource);
-    sendAll(child.stdio[argumentsFd], this.#arguments);
-    sendAll(child.stdio[passwdFd], passwdFile);
-    sendAll(child.stdio[groupFd], groupFile);
-    return child;
+    const files = [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter];
+    const descriptors = files.map((file) => file.open());
+    const [sourceIn, argumentsIn, passwdIn, groupIn, filterIn] = descriptors;
+    try {
+      return spawn(program, commandArguments, {
+        stdio: [sourceIn, "ignore", "pipe", argumentsIn, "pipe", "pipe", passwdIn, groupIn, filterIn],
+        env: { PATH: hostPath },
+        cwd: "/",
+        // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
+        detached: true,
+        ...this.#identity,
+      });
+    } finally {
+      for (const descriptor of descriptors) closeSync(descriptor);
+    }
   }
 }
 

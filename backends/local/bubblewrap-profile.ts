@@ -17,6 +17,7 @@ export type BubblewrapProfile = {
   infoFd: number;
   passwdFd: number;
   groupFd: number;
+  seccompFd: number;
 };
 
 /** The user inside; outside it is whoever runs bubblewrap. */
@@ -41,7 +42,7 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
     ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
     ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),
     ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
-    ...["--info-fd", String(profile.infoFd)],
+    ...["--info-fd", String(profile.infoFd), "--seccomp", String(profile.seccompFd)],
     ...["--ro-bind", "/usr", "/usr"],
     ...mergedDirectories.flatMap(systemDirectory),
     ...etc.flatMap((path) => ["--ro-bind-try", path, path]),

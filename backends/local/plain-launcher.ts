@@ -76,6 +76,8 @@ export class PlainLauncher implements SandboxLauncher {
     };
     return openSandbox({ id, workspace, baseEnv, child, host, controlFd, demolish, signal });
   }
+
+  [Symbol.dispose](): void {}
 }
 
 const cleanEnd = "exit code 0";
