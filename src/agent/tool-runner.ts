@@ -13,6 +13,7 @@ import { untilAborted } from "../contracts/until-aborted.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import { headOf } from "../tools/cap-text.ts";
 import { failedResult } from "../tools/define-tool.ts";
+import { absentToolMessage } from "./absent-tools.ts";
 import type { ToolCallCounts, ToolError } from "./agent-result.ts";
 import { brokenCallReplies, calledName } from "./broken-calls.ts";
 import { fitResults, type ResultBudget } from "./result-budget.ts";
@@ -123,10 +124,7 @@ export class ToolRunner {
   async #answer(call: ToolCall): Promise<ToolResult> {
     this.counts.attempted++;
     const tool = this.#tools.get(call.function.name);
-    if (tool === undefined) {
-      const names = [...this.#tools.keys()].sort().join(", ") || "(none)";
-      return failedResult(`Unknown tool "${call.function.name}". Available tools: ${names}`);
-    }
+    if (tool === undefined) return failedResult(absentToolMessage(call.function.name, this.#tools.keys()));
     const args = parseArguments(call.function.arguments);
     if (!args.ok) return failedResult(args.error);
 

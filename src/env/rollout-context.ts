@@ -6,8 +6,14 @@
 import type { Logger } from "pino";
 import { LachesisError } from "../contracts/errors.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
-import type { ResourceKey, RolloutContext, RolloutLimits } from "../contracts/rollout-context.ts";
+import type {
+  ChildRollouts,
+  ResourceKey,
+  RolloutContext,
+  RolloutLimits,
+} from "../contracts/rollout-context.ts";
 import type { Sandbox, SandboxBackend, SandboxSpec } from "../contracts/sandbox.ts";
+import type { Tool } from "../contracts/tool.ts";
 import { Cancellation } from "./cancellation.ts";
 
 export type RolloutContextOptions = {
@@ -20,7 +26,12 @@ export type RolloutContextOptions = {
   signal: AbortSignal;
   logger: Logger;
   limits: RolloutLimits;
-  backend: SandboxBackend;
+  /** Default: none. */
+  tools?: readonly Tool[] | undefined;
+  /** Given the context itself; default: the rollout has no children. */
+  children?: ((context: RolloutContext) => ChildRollouts) | undefined;
+  /** Where its sandbox comes from: a backend, or the rollout whose child this is, which goes on owning it. */
+  backend: SandboxBackend | Pick<RolloutContext, "sandbox">;
   /** What the item asks of its sandbox. */
   sandboxSpec?: SandboxSpec | undefined;
 };
@@ -33,7 +44,9 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly limits: RolloutLimits;
-  readonly #backend: SandboxBackend;
+  readonly tools: readonly Tool[];
+  readonly children: ChildRollouts | null;
+  readonly #backend: RolloutContextOptions["backend"];
   readonly #sandboxSpec: SandboxSpec | undefined;
   readonly #ending = new AbortController();
   readonly #deadlineTimer: NodeJS.Timeout | undefined;
@@ -52,16 +65,20 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     this.logger = options.logger.child({ rolloutId: options.rolloutId, groupId: options.groupId });
     this.#backend = options.backend;
     this.#sandboxSpec = options.sandboxSpec;
+    this.tools = options.tools ?? [];
     this.signal = AbortSignal.any([options.signal, this.#ending.signal]);
     if (Number.isFinite(this.deadlineMs)) {
       const remainingMs = Math.min(Math.max(0, this.deadlineMs - Date.now()), longestTimerMs);
       this.#deadlineTimer = setTimeout(() => this.#ending.abort(new Cancellation("timeout")), remainingMs);
     }
+    this.children = options.children?.(this) ?? null;
   }
 
   sandbox(): Promise<Sandbox> {
+    const backend = this.#backend;
+    if ("sandbox" in backend) return backend.sandbox();
     this.#sandbox ??= this.#own(() =>
-      this.#backend.create({
+      backend.create({
         rolloutId: this.rolloutId,
         signal: this.signal,
         ...(this.#sandboxSpec !== undefined && { spec: this.#sandboxSpec }),

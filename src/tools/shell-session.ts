@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import type { Sandbox } from "../contracts/sandbox.ts";
+import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
 import { capMiddle } from "./cap-text.ts";
 
 const outputLimitChars = 50_000;
@@ -36,6 +36,30 @@ const wrapper = [
   '{ __lx_status=$?; set +exuv; eval "$__lx_save"; } 2>/dev/null',
   'exit "$__lx_status"',
 ].join("; ");
+
+/** Runs a command with the session's state as it is, and saves none. Its stdin is the process's own. */
+const backgroundBody = [
+  "__lx_state=$LACHESIS_STATE __lx_cwd=$LACHESIS_CWD __lx_command=$LACHESIS_COMMAND",
+  "unset LACHESIS_STATE LACHESIS_CWD LACHESIS_COMMAND LACHESIS_BODY",
+  'if [[ -n $__lx_state ]]; then unset $(compgen -e); eval "$__lx_state"; fi',
+  'cd -- "$__lx_cwd" || exit 1',
+  "unset __lx_state __lx_cwd",
+  'eval "$__lx_command"',
+].join("; ");
+
+/** Says its process id on stderr, which then becomes stdout; every step keeps that id. */
+const backgroundStarter = `
+builtin printf '%s\n' "$$" >&2
+exec 2>&1
+if [[ $1 != pty ]]; then exec bash --noprofile --norc -c "$LACHESIS_BODY"; fi
+export SHELL=/bin/sh TERM=xterm
+if type -P script >/dev/null; then exec script -qfec 'exec bash --noprofile --norc -c "$LACHESIS_BODY"' /dev/null; fi
+if type -P python3 >/dev/null; then
+  exec python3 -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(["bash", "--noprofile", "--norc", "-c", os.environ["LACHESIS_BODY"]])))'
+fi
+echo 'No pseudo terminal can be made here: neither script (util-linux) nor python3 is in the sandbox. Call again without pty.'
+exit 127
+`;
 
 const baseEnvironment = { TERM: "dumb", PAGER: "cat", GIT_PAGER: "cat" };
 
@@ -91,6 +115,37 @@ export class ShellSession implements AsyncDisposable {
       timedOut,
       stateKept: this.#keepState(textOf(result.stderr), mark, { keepDirectory: workdir !== "" }),
     };
+  }
+
+  /**
+   * Starts a command that runs beside the session, in its directory and with its variables; what it changes of them
+   * stays its own. The process says its id, as the sandbox knows it, in the first line of stderr; whatever the
+   * command prints is on stdout. Rejects as `Sandbox.spawn` does.
+   */
+  async spawn(
+    command: string,
+    {
+      signal,
+      workdir = "",
+      pty = false,
+    }: { signal: AbortSignal; workdir?: string | undefined; pty?: boolean },
+  ): Promise<{ process: SandboxProcess; cwd: string }> {
+    const cwd = workdir === "" ? this.#cwd : posix.resolve(this.#sandbox.workspace, workdir);
+    const process = await this.#sandbox.spawn(
+      {
+        argv: ["bash", "--noprofile", "--norc", "-c", backgroundStarter, "bash", pty ? "pty" : "pipe"],
+        cwd: "/",
+        env: {
+          ...baseEnvironment,
+          LACHESIS_BODY: backgroundBody,
+          LACHESIS_COMMAND: command,
+          LACHESIS_STATE: this.#state,
+          LACHESIS_CWD: cwd,
+        },
+      },
+      { signal },
+    );
+    return { process, cwd };
   }
 
   #keepState(channel: string, mark: string, { keepDirectory }: { keepDirectory: boolean }): boolean {

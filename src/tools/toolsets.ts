@@ -24,9 +24,10 @@ export type Toolsets = Readonly<Record<string, ToolsetDefinition>>;
 
 /** The toolsets that come with the built-in tools. */
 export const builtinToolsets: Toolsets = {
-  terminal: { description: "A bash shell in the sandbox." },
+  terminal: { description: "A bash shell in the sandbox, and what it runs in the background." },
   file: { description: "Reading and writing files of the sandbox." },
   python: { description: "A persistent Python session in the sandbox." },
+  todo: { description: "The model's own list of what there is to do." },
   code_execution: { description: "hermes-agent's name for running code: python.", includes: ["python"] },
   coding: { description: "What a programming task needs.", includes: ["terminal", "file"] },
   sandbox: { description: "Everything that works on the sandbox.", includes: ["coding", "python"] },

@@ -81,10 +81,19 @@ describe("arguments", () => {
 test("an unknown tool gives an error that names the known ones", async () => {
   const { replies, result } = await answer(call("eco", { text: "x" }));
   expect(JSON.parse(replies[0]?.content ?? "").error).toBe(
-    'Unknown tool "eco". Available tools: alone, broken-sandbox, echo, fails, never-ends, slow',
+    'Unknown tool "eco". Did you mean "echo"? Available tools: alone, broken-sandbox, echo, fails, never-ends, slow',
   );
   expect(result.toolErrors).toMatchObject([{ toolName: "eco", turn: 1 }]);
 });
+
+test.each(["memory", "session_search", "clarify"])(
+  "%s answers that rollouts have none, and what to do",
+  async (name) => {
+    const { replies } = await answer(call(name, { action: "add" }));
+    const { error } = JSON.parse(replies[0]?.content ?? "");
+    expect(error).toMatch(new RegExp(`^${name} is not available in rollouts: .* Available tools: alone, `));
+  },
+);
 
 test("a tool's own error is told to the model, recorded with both texts cut, and counted", async () => {
   const { replies, result } = await answer(

@@ -80,7 +80,7 @@ describe("terminal: one command", () => {
     ["a timeout of zero", { timeout: 0 }],
     ["a timeout beyond ten minutes", { timeout: 601 }],
     ["a directory with NUL", { workdir: "a\0b" }],
-    ["an unknown argument", { background: true }],
+    ["an unknown argument", { in_background: true }],
   ])("refuses %s", async (_name, rest) => {
     expect(await terminal("true", rest)).toMatchObject({
       ok: false,
