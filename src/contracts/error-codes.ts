@@ -73,6 +73,10 @@ export const errorCodes = {
   SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
   SANDBOX_FORK_FAILED:
     "Read the message: the sandbox's user may not read a file of the workspace, or the new sandbox has less room.",
+  SANDBOX_POOL_TIMEOUT:
+    "Raise `--env.pool_max_total` (or lower the number of workers), or let rollouts wait longer: `--env.pool_acquire_timeout`.",
+  SANDBOX_IMAGE_UNAVAILABLE:
+    "Read the message, which has the registry's words: correct the image's name, log in, or bring the image by hand.",
   SANDBOX_SPEC_UNSUPPORTED:
     "Choose a sandbox backend (`--env.terminal_backend`) that can give what the items ask for, e.g. docker for images.",
   SANDBOX_START_FAILED:
@@ -82,6 +86,16 @@ export const errorCodes = {
   SEARCH_FAILED:
     "Correct the pattern (POSIX extended regular expression) or the path; narrow a search that takes too long.",
   SERVER_START_FAILED: "Choose an address and port that this user may bind (`--host`, `--port`).",
+  SSH_AUTH_FAILED:
+    "Give the remote user a key that it may log in with (`env.ssh_user`, `env.ssh_key_path`, `env.ssh_agent`), and add its public part to the remote authorized_keys.",
+  SSH_HOST_KEY_CHANGED:
+    "Have the machine's owner confirm its new key before you take the old one out of known_hosts: somebody may be in between.",
+  SSH_HOST_KEY_UNKNOWN:
+    "Compare the fingerprint with the machine's owner, then log in once with `ssh`, or set `env.ssh_host_fingerprint`.",
+  SSH_KEY_INVALID:
+    "Name a readable private key as `env.ssh_key_path` (and its `env.ssh_key_passphrase`), or an `env.ssh_agent`.",
+  SSH_UNREACHABLE:
+    "Check `env.ssh_host` and `env.ssh_port`, the network and the remote SSH server; tried again by itself.",
   STORE_CORRUPT:
     "Give another `--store`, or put a copy of the file back: this one is damaged or no store of run-api.",
   STORE_LOCKED: "Stop the other run-api that has the store open, or give another `--store`.",
@@ -107,6 +121,9 @@ export const errorCodes = {
   TOOL_INVALID: "Correct the tool's definition: its name, or a parameter that JSON schema can't express.",
   TOOL_PROGRAM_MISSING:
     "Install the named program where the sandbox can see it, or disable the toolset that needs it.",
+  TOOL_SERVICE_FAILED:
+    "Retried by itself; when it stays, start the service that the message names, or correct its URL.",
+  TOOL_SERVICE_REJECTED: "Give the service that the message names a key that it takes.",
   TOOL_UNAVAILABLE:
     "Mend what the message says of each tool, or take its toolset away with `disabled_toolsets`.",
   TOOL_UNKNOWN: "Register the tool, or correct its name where the message says it is used.",

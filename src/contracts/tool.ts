@@ -23,6 +23,11 @@ export interface Tool {
   readonly maxResultChars: number | undefined;
   readonly schema: ToolSchema;
   /**
+   * What to set in the configuration before the tool can be used; null or undefined = nothing is missing. Such a
+   * tool is left out where nobody asked for it by name.
+   */
+  readonly unconfigured?: string | null;
+  /**
    * Runs one call. `args` is any JSON value the model wrote: it is validated here and a bad one gives an
    * `ok: false` result. Rejects only when the machinery failed (sandbox died, aborted).
    */

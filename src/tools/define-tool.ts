@@ -25,6 +25,8 @@ export type ToolDefinition<Parameters extends z.ZodObject> = {
   parallel?: boolean;
   /** Characters of a result that go into the conversation. Default: the agent loop's. */
   maxResultChars?: number;
+  /** What to set in the configuration before the tool can be used; null = nothing is missing. */
+  unconfigured?: string | null;
   /** Says why the tool can't be used here; null = it can. */
   check?(): Promise<string | null>;
   run(args: z.output<Parameters>, context: RolloutContext): Promise<ToolOutput>;
@@ -49,7 +51,8 @@ export function defineTool<Parameters extends z.ZodObject>(definition: ToolDefin
       type: "function",
       function: { name, description, parameters: parametersSchema(name, parameters) },
     },
-    check: async () => (await definition.check?.()) ?? null,
+    unconfigured: definition.unconfigured ?? null,
+    check: async () => definition.unconfigured ?? (await definition.check?.()) ?? null,
     async call(args, context) {
       const parsed = await parameters.safeParseAsync(args);
       if (!parsed.success) return invalidArguments(name, parsed.error);
