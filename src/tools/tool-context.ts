@@ -111,7 +111,7 @@ export class ToolContext {
     return await unpackDirectory(tar, localDirectory, { signal, maxBytes });
   }
 
-  /** Lines of text files that match a POSIX extended regular expression. */
+  /** Lines of text files that match a regular expression (ripgrep's), in the order of their paths. */
   async search(pattern: string, options: SearchOptions = {}): Promise<SearchResult> {
     return await searchFiles(await this.#context.sandbox(), pattern, options, this.#context.signal);
   }
