@@ -42,6 +42,9 @@ export class ForkableSandbox implements Sandbox {
   get workspace(): string {
     return this.#sandbox.workspace;
   }
+  get closed(): Promise<void> | undefined {
+    return this.#sandbox.closed;
+  }
   exec(command: Command, options: ExecOptions) {
     return this.#sandbox.exec(command, options);
   }

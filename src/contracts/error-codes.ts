@@ -5,6 +5,8 @@
 export const errorCodes = {
   BIND_UNPROTECTED:
     "Give run-api or the proxy tokens (`--token-file`; policy-server an `--admin-token`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
+  BROWSER_FAILED:
+    "Retried by itself; when it stays, start Chromium by hand (`chromium --headless`) and mend what it says.",
   CHAT_TEMPLATE_FAILED:
     "Give the messages the fields that the model's chat template asks for; the message names what it stumbled over.",
   CHAT_TEMPLATE_INVALID:
@@ -52,7 +54,13 @@ export const errorCodes = {
     "Start the policy server again; where the message names no close, its thread has failed: please report it.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
   REWARD_FAILED: "Mend the environment's `computeReward`: the log has the stack and the rollout's id.",
+  REWARD_INVALID: "Correct the reward's parameter that the message names; docs/rewards.md lists them.",
+  REWARD_ITEM_INVALID:
+    "Name the column that the dataset has, e.g. `params: { answer_field: solution }` of the reward.",
+  REWARD_NEEDS_SANDBOX:
+    "Score with this reward while rollouts are played, or rescore with rewards that read text alone.",
   REWARD_NOT_FINITE: "Make the environment's `computeReward` return a finite number.",
+  REWARD_UNKNOWN: "Use a reward that docs/rewards.md lists.",
   ROLLOUTS_KEEP_FAILING:
     "Mend what the message names; `env.max_failed_groups` says how many failures in a row end a run.",
   ROLLOUT_API_BAD_REPLY: "Check that the URL is a rollout API's and that no proxy answers in its place.",
@@ -73,10 +81,10 @@ export const errorCodes = {
   SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
   SANDBOX_FORK_FAILED:
     "Read the message: the sandbox's user may not read a file of the workspace, or the new sandbox has less room.",
-  SANDBOX_POOL_TIMEOUT:
-    "Raise `--env.pool_max_total` (or lower the number of workers), or let rollouts wait longer: `--env.pool_acquire_timeout`.",
   SANDBOX_IMAGE_UNAVAILABLE:
     "Read the message, which has the registry's words: correct the image's name, log in, or bring the image by hand.",
+  SANDBOX_POOL_TIMEOUT:
+    "Raise `--env.pool_max_total` (or lower the number of workers), or let rollouts wait longer: `--env.pool_acquire_timeout`.",
   SANDBOX_SPEC_UNSUPPORTED:
     "Choose a sandbox backend (`--env.terminal_backend`) that can give what the items ask for, e.g. docker for images.",
   SANDBOX_START_FAILED:

@@ -48,6 +48,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly id: string;
   /** Absolute path, inside the sandbox, of the rollout's own writable directory. */
   readonly workspace: string;
+  /** Settles when the sandbox has ended, for whatever reason, and nothing is left of it. Absent where nobody can tell. */
+  readonly closed?: Promise<void> | undefined;
   exec(command: Command, options: ExecOptions): Promise<ExecResult>;
   /** The signal can stop the start only; the process is ended by `kill` or with the sandbox. */
   spawn(command: Command, options: { signal: AbortSignal }): Promise<SandboxProcess>;
@@ -96,4 +98,6 @@ export interface SandboxBackend extends AsyncDisposable {
   check(options: { signal: AbortSignal }): Promise<void>;
   /** A fresh sandbox; the caller disposes of it. A create that is aborted leaves nothing behind. */
   create(request: SandboxRequest): Promise<Sandbox>;
+  /** What its sandboxes cost and how many there are, for the run's metrics (`sandbox/in_use`, ...). */
+  metrics?(): Record<string, number>;
 }
