@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { LachesisError } from "../src/contracts/errors.ts";
 import type { SandboxBackend } from "../src/contracts/sandbox.ts";
+import type { BackendContext } from "./backend-context.ts";
+import { DockerBackend, dockerConfig } from "./docker.ts";
 import { LocalBackend, localConfig } from "./local.ts";
 
 /** A backend's settings before its own schema has checked them. */
@@ -9,10 +11,11 @@ export type BackendConfig = Readonly<Record<string, unknown>>;
 
 type BackendEntry = {
   configKeys: readonly string[];
-  create: (name: string, config: BackendConfig) => SandboxBackend;
+  create: (name: string, config: BackendConfig, context: BackendContext) => SandboxBackend;
 };
 
 const backends: Readonly<Record<string, BackendEntry>> = {
+  docker: entry(dockerConfig, (config, context) => new DockerBackend(config, context)),
   local: entry(localConfig, (config) => new LocalBackend(config)),
 };
 
@@ -24,9 +27,13 @@ export function backendConfigKeys(name: string): readonly string[] {
 }
 
 /** Throws TERMINAL_BACKEND_UNKNOWN or CONFIG_INVALID; starts nothing. */
-export function createBackend(name: string, config: BackendConfig): SandboxBackend {
+export function createBackend(
+  name: string,
+  config: BackendConfig,
+  context: BackendContext = {},
+): SandboxBackend {
   const backend = find(name);
-  if (backend !== undefined) return backend.create(name, config);
+  if (backend !== undefined) return backend.create(name, config, context);
   throw new LachesisError("TERMINAL_BACKEND_UNKNOWN", `There is no sandbox backend named "${name}".`, {
     hint: `Use one of: ${backendNames.join(", ")}.`,
   });
@@ -38,11 +45,11 @@ function find(name: string): BackendEntry | undefined {
 
 function entry<Schema extends z.ZodObject>(
   schema: Schema,
-  create: (config: z.output<Schema>) => SandboxBackend,
+  create: (config: z.output<Schema>, context: BackendContext) => SandboxBackend,
 ): BackendEntry {
   return {
     configKeys: Object.keys(schema.shape),
-    create: (name, config) => create(parse(name, schema, config)),
+    create: (name, config, context) => create(parse(name, schema, config), context),
   };
 }
 

@@ -67,5 +67,5 @@ function openBackend({ env, events, environment }: ServicesOptions): SandboxBack
     const message = `The sandbox backend "${name}" has no use for ${keys}: nothing follows from it.`;
     events.emit("notice", { level: "warn", message });
   }
-  return createBackend(name, config);
+  return createBackend(name, config, { onNotice: (notice) => events.emit("notice", notice) });
 }

@@ -29,6 +29,8 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
     hubToken: read("HF_TOKEN"),
     cacheDirectory: read("LACHESIS_CACHE") ?? join(cacheHome, "lachesis"),
     sandboxSecrets: {
+      docker_host: read("DOCKER_HOST"),
+      docker_cert_path: read("DOCKER_CERT_PATH"),
       nomad_token: read("NOMAD_TOKEN"),
       daytona_api_key: read("DAYTONA_API_KEY"),
       modal_token_id: read("MODAL_TOKEN_ID"),

@@ -79,7 +79,59 @@ const localFields = {
     .describe("User and group id of sandboxed processes when Lachesis runs as root. null = 20001."),
 };
 
-const dockerFields = {};
+const dockerFields = {
+  docker_image: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "Image of rollouts whose item names none; needs sh, tar, and Perl or python3. null = python:3.12-slim.",
+    ),
+  docker_host: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "The daemon: unix:///path, tcp://host:port or https://host:port. null = DOCKER_HOST, else the usual socket.",
+    ),
+  docker_cert_path: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "Directory with ca.pem, cert.pem and key.pem for a daemon behind TLS. null = DOCKER_CERT_PATH.",
+    ),
+  docker_user: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "User (or uid:gid) of the commands. null = 1000:1000; where an item works in a directory of its image, the image's own.",
+    ),
+  docker_cpus: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("CPUs that one sandbox may keep busy. 0 = no limit, null = 1."),
+  docker_read_only: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe("Whether the image's files are read-only. null = yes, unless an item works among them."),
+  docker_runtime: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("One of the daemon's container runtimes, e.g. runsc (gVisor). null = the daemon's own choice."),
+  docker_pull: z
+    .enum(["missing", "never"])
+    .nullable()
+    .default(null)
+    .describe("Whether an image that the daemon doesn't have is pulled. null = missing."),
+};
 
 const sshFields = {};
 
