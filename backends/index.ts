@@ -5,6 +5,7 @@ import type { SandboxBackend } from "../src/contracts/sandbox.ts";
 import type { BackendContext } from "./backend-context.ts";
 import { DockerBackend, dockerConfig } from "./docker.ts";
 import { LocalBackend, localConfig } from "./local.ts";
+import { ModalBackend, modalConfig } from "./modal.ts";
 
 /** A backend's settings before its own schema has checked them. */
 export type BackendConfig = Readonly<Record<string, unknown>>;
@@ -17,6 +18,7 @@ type BackendEntry = {
 const backends: Readonly<Record<string, BackendEntry>> = {
   docker: entry(dockerConfig, (config, context) => new DockerBackend(config, context)),
   local: entry(localConfig, (config) => new LocalBackend(config)),
+  modal: entry(modalConfig, (config, context) => new ModalBackend(config, context)),
 };
 
 export const backendNames: readonly string[] = Object.keys(backends);

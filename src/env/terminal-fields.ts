@@ -137,7 +137,93 @@ const sshFields = {};
 
 const singularityFields = {};
 
-const modalFields = {};
+const modalFields = {
+  modal_app_name: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Modal App of the sandboxes; made when missing. null = lachesis."),
+  modal_environment: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Modal environment. null = that of the active profile of ~/.modal.toml."),
+  modal_token_id: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Modal token. null = MODAL_TOKEN_ID, else ~/.modal.toml."),
+  modal_token_secret: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Its secret. null = MODAL_TOKEN_SECRET, else ~/.modal.toml."),
+  modal_image: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "A registry's image, or the id of one built on Modal (im-...); needs perl. null = python:3.12-slim.",
+    ),
+  modal_registry_secret_name: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Modal Secret with the credentials of a private registry. null = none."),
+  modal_cpu: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Physical cores that a sandbox reserves. null = Modal's default."),
+  modal_memory_mb: z
+    .int()
+    .min(128)
+    .nullable()
+    .default(null)
+    .describe("Memory of a sandbox, MiB, reserved and its limit. null = terminal_memory_mb."),
+  modal_gpu: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("GPU of a sandbox, e.g. T4, A100-80GB or H100:2. null = none."),
+  modal_secrets: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("Names of Modal Secrets that sandboxes get as environment variables: the model sees them."),
+  modal_env_vars: z
+    .record(z.string(), z.string())
+    .nullable()
+    .default(null)
+    .describe("Environment variables of sandboxes."),
+  modal_regions: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("Regions a sandbox may run in, e.g. us-east. null = any."),
+  modal_timeout: z
+    .int()
+    .min(10)
+    .max(86_400)
+    .nullable()
+    .default(null)
+    .describe("Seconds a sandbox lives at most, whatever becomes of the run. null = 3600."),
+  modal_idle_timeout: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .nullable()
+    .default(null)
+    .describe("Seconds without a running command after which Modal ends a sandbox. null = never."),
+  modal_profiles: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .nullable()
+    .default(null)
+    .describe(
+      "Kinds of sandboxes that an item chooses by name (`profile` of its spec): image, gpu, cpu, memory_mb, secrets, env_vars, network, regions, timeout, idle_timeout.",
+    ),
+};
 
 const daytonaFields = {};
 
