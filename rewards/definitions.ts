@@ -1,0 +1,24 @@
+/** The rewards that a configuration may name. A new one adds a line here. */
+import { accuracyReward } from "./library/accuracy.ts";
+import { cascadingMathsReward } from "./library/cascading-maths.ts";
+import { combinedReward, curriculumReward } from "./library/combined.ts";
+import { boxedReward, containsReward, exactMatchReward, formatReward } from "./library/format.ts";
+import { cosineLengthReward, lengthPenaltyReward } from "./library/length.ts";
+import { reasoningStepsReward } from "./library/reasoning-steps.ts";
+import { repetitionPenaltyReward } from "./library/repetition-penalty.ts";
+import type { RewardDefinition } from "./reward.ts";
+
+export const rewardDefinitions: readonly RewardDefinition[] = [
+  accuracyReward,
+  boxedReward,
+  cascadingMathsReward,
+  combinedReward,
+  containsReward,
+  cosineLengthReward,
+  curriculumReward,
+  exactMatchReward,
+  formatReward,
+  lengthPenaltyReward,
+  reasoningStepsReward,
+  repetitionPenaltyReward,
+];
