@@ -13,6 +13,7 @@
 import { LachesisError } from "../src/contracts/errors.ts";
 import { longestTimerMs } from "../src/contracts/longest-timer.ts";
 import type { Sandbox, SandboxBackend, SandboxRequest } from "../src/contracts/sandbox.ts";
+import type { OnNotice } from "./backend-context.ts";
 import { balance } from "./pool/balance.ts";
 import { PoolMetrics } from "./pool/pool-metrics.ts";
 import { PooledSandbox } from "./pool/pooled-sandbox.ts";
@@ -32,7 +33,7 @@ export type SandboxPoolOptions = {
   idleTimeoutMs: number;
   /** How long a rollout that was cancelled may keep its sandbox before the pool takes it away. Default: 30 s. */
   leaseGraceMs?: number;
-  onNotice?: (notice: { level: "warn"; message: string }) => void;
+  onNotice?: OnNotice;
 };
 
 export type PoolCounts = { warm: number; inUse: number; creating: number; ending: number; waiting: number };

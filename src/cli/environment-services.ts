@@ -3,13 +3,11 @@
  * constructs inference servers or sandbox backends for a run.
  */
 import type { Logger } from "pino";
-import { createBackend } from "../../backends/index.ts";
-import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EnvServices } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
-import { backendSettings } from "./backend-config.ts";
+import { openSandboxes } from "./open-sandboxes.ts";
 import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
 
@@ -31,7 +29,7 @@ export type OpenServices = EnvServices & AsyncDisposable;
 export async function openServices(options: ServicesOptions): Promise<OpenServices> {
   const { servers, runDirectory, logger, events, environment } = options;
   await using started = new AsyncDisposableStack();
-  const backend = started.use(openBackend(options));
+  const backend = started.use(openSandboxes(options));
   const model = speakTokens(servers)
     ? started.use(await openTokenServers(options)).servers
     : started.use(openChatServers(options));
@@ -57,15 +55,4 @@ function openChatServers({ servers, logger, events, stopping }: ServicesOptions)
     stopping,
     onNotice: (notice) => events.emit("notice", notice),
   });
-}
-
-function openBackend({ env, events, environment }: ServicesOptions): SandboxBackend {
-  const name = String(env.terminal_backend ?? "local");
-  const { config, unused } = backendSettings(name, env, environment.sandboxSecrets);
-  if (unused.length > 0) {
-    const keys = unused.map((key) => `env.${key}`).join(", ");
-    const message = `The sandbox backend "${name}" has no use for ${keys}: nothing follows from it.`;
-    events.emit("notice", { level: "warn", message });
-  }
-  return createBackend(name, config, { onNotice: (notice) => events.emit("notice", notice) });
 }

@@ -1,7 +1,7 @@
 /** Keeps secrets out of everything that is printed or written. */
 import { type ConfigMap, isConfigMap } from "./config-file.ts";
 
-const secretKey = /(^|_|-)(api_?key|key|token|secret|password|authorization)$/i;
+const secretKey = /(^|_|-)(api_?key|key|token|secret|password|passphrase|authorization)$/i;
 
 /** True for names of values that must never be shown. */
 export function isSecretKey(key: string): boolean {

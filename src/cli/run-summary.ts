@@ -9,6 +9,8 @@ export type SavedThing = { what: string; path: string };
 export type SummaryOptions = {
   heading: RunHeading;
   snapshot: ProgressSnapshot;
+  /** What a pool tells of itself; {} without one. */
+  sandboxes: Readonly<Record<string, number>>;
   result: { saved: readonly SavedThing[]; metrics: Readonly<Record<string, number>> };
   runDirectory: string;
   /** "stopped" = a signal ended the run. */
@@ -20,6 +22,7 @@ export type SummaryOptions = {
 export function summaryText({
   heading,
   snapshot,
+  sandboxes,
   result,
   runDirectory,
   ending,
@@ -42,6 +45,8 @@ export function summaryText({
   if (rollouts.cancelled > 0) rows.push(["cancelled", counted(rollouts.cancelled, "rollout")]);
   if (snapshot.toolCalls > 0)
     rows.push(["tools", `${counted(snapshot.toolCalls, "call")}, ${snapshot.toolErrors} failed`]);
+  const pooled = sandboxesText(sandboxes);
+  if (pooled !== "") rows.push(["sandboxes", pooled]);
   for (const [name, value] of Object.entries(result.metrics))
     rows.push([name.replace(/^eval\//, ""), formatMetric(value)]);
   for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);
@@ -58,6 +63,22 @@ export function countsText(counts: ReadonlyMap<string, number>): string {
     .sort((a, b) => b[1] - a[1])
     .map(([name, count]) => `${name} x${count}`)
     .join(", ");
+}
+
+function sandboxesText(metrics: Readonly<Record<string, number>>): string {
+  const of = (name: string) => metrics[`sandbox/${name}`];
+  const created = of("created");
+  if (created === undefined) return "";
+  const [median, high] = [of("acquire_ms_p50"), of("acquire_ms_p95")];
+  const waits =
+    median === undefined || high === undefined
+      ? ""
+      : `, ready after ${formatMs(median)} (95 % within ${formatMs(high)})`;
+  return `${created} made, ${of("leaked") ?? 0} leaked${waits}`;
+}
+
+function formatMs(durationMs: number): string {
+  return durationMs < 10 ? `${durationMs.toFixed(1)} ms` : `${Math.round(durationMs)} ms`;
 }
 
 function formatMetric(value: number): string {

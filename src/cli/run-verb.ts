@@ -3,6 +3,8 @@
  * are proved first; the view opens before the services so that their notices are seen; everything closes
  * in the reverse order, and only then does the summary say what was saved.
  */
+
+import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { BaseEnv } from "../env/base-env.ts";
 import { createEnvironment } from "../env/create-environment.ts";
 import type { EnvClass } from "../env/env-class.ts";
@@ -86,6 +88,7 @@ export async function runVerb({
   let result: VerbResult = { saved: [], metrics: {} };
   let failure: { error: unknown } | undefined;
   let stoppedBy: number | undefined;
+  let backend: SandboxBackend | undefined;
   {
     const colors = makeColors(environment.allowsColor && stderr.isTTY === true);
     using view = openProgressView({ output: stderr, heading, progress, events, colors });
@@ -102,6 +105,7 @@ export async function runVerb({
         environment,
         stopping,
       });
+      backend = services.backend;
       const environmentOfRun = createEnvironment(envClass, { config: env, services });
       result = await playVerb(verb, environmentOfRun, { drain: stopping, abort: shutdown.aborted });
     } catch (error) {
@@ -115,9 +119,10 @@ export async function runVerb({
   stopLogging();
   const snapshot = progress.snapshot();
   const ending = failure !== undefined ? "failed" : stoppedBy !== undefined ? "stopped" : "ended";
-  logger.info({ ...snapshot, stoppedBy }, "run-end");
+  const sandboxes = backend?.metrics?.() ?? {};
+  logger.info({ ...snapshot, ...sandboxes, stoppedBy }, "run-end");
   const colors = makeColors(environment.allowsColor && io.stdout.isTTY === true);
-  io.stdout.write(summaryText({ heading, snapshot, result, runDirectory, ending, colors }));
+  io.stdout.write(summaryText({ heading, snapshot, sandboxes, result, runDirectory, ending, colors }));
   if (failure === undefined) return stoppedBy ?? 0;
   printError(failure.error, stderr);
   return exitCodeOf(failure.error);

@@ -63,7 +63,7 @@ export class StepDuties implements AsyncDisposable {
   /** Takes up the server's word; does what the steps since the last word ask for. */
   async onStatus(status: EnvStatus): Promise<void> {
     const { env, session } = this.#options;
-    const { events, servers } = env.services;
+    const { events, servers, backend } = env.services;
     events.emit("server-status", { step: status.current_step, queueSize: status.queue_size });
     if (env.config.inference_weight !== -1) {
       servers.setWeight?.(Math.min(1, Math.max(LEAST_WEIGHT, status.env_weight)));
@@ -80,7 +80,12 @@ export class StepDuties implements AsyncDisposable {
     const enough = sent - this.#sentAtLastLog >= env.config.min_items_sent_before_logging;
     if (!enough) return;
     this.#sentAtLastLog = sent;
-    await this.#log(this.#step, { ...this.#metrics.take(), ...env.takeMetrics(), ...servers.metrics?.() });
+    await this.#log(this.#step, {
+      ...this.#metrics.take(),
+      ...env.takeMetrics(),
+      ...servers.metrics?.(),
+      ...backend.metrics?.(),
+    });
   }
 
   /** Waits for a running evaluation. */

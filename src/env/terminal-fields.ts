@@ -133,7 +133,113 @@ const dockerFields = {
     .describe("Whether an image that the daemon doesn't have is pulled. null = missing."),
 };
 
-const sshFields = {};
+const sshFields = {
+  ssh_host: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Machine to make sandboxes on: a name or an address. ~/.ssh/config is not read."),
+  ssh_port: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .nullable()
+    .default(null)
+    .describe("Port of its SSH server. null = 22."),
+  ssh_user: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("User to log in as. null = the name of the local user."),
+  ssh_key_path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Private key file. null = the first of ~/.ssh/id_ed25519, id_ecdsa, id_rsa that can be used."),
+  ssh_key_passphrase: z.string().nullable().default(null).describe("Passphrase of the private key."),
+  ssh_agent: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Socket of an ssh-agent, whose keys are tried too. null = SSH_AUTH_SOCK."),
+  ssh_known_hosts: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("File of trusted host keys, as OpenSSH writes it. null = ~/.ssh/known_hosts."),
+  ssh_host_key_policy: z
+    .enum(["strict", "accept-new"])
+    .nullable()
+    .default(null)
+    .describe(
+      "strict: the host's key must be known. accept-new: that of a host without any is accepted and written to known_hosts; a changed one is always refused. null = strict.",
+    ),
+  ssh_host_fingerprint: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("The host key's fingerprint (SHA256:…), trusted in place of known_hosts."),
+  ssh_isolation: z
+    .enum(["bubblewrap", "directory", "none", "auto"])
+    .nullable()
+    .default(null)
+    .describe(
+      "bubblewrap: each rollout in its own sandbox there. directory (or none): plain processes of the remote user, for trusted code only. auto: bubblewrap where the machine can, else directory. null = terminal_isolation.",
+    ),
+  ssh_directory: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Directory of the remote machine in which each sandbox gets its own. null = /tmp."),
+  ssh_connect_timeout: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds that logging in may take. null = 20."),
+  ssh_keepalive: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "Seconds between signs of life; after three without an answer the connection is given up. null = 10.",
+    ),
+  ssh_max_connections: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "Most connections at once; each carries as many sandboxes as the server's MaxSessions. null = 64.",
+    ),
+  ssh_bwrap_path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("The remote bubblewrap program: a name, or a path. null = bwrap."),
+  ssh_python_path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "The remote Python 3 that sandboxes see as python3. null = /usr/bin/python3, else that on PATH.",
+    ),
+  ssh_run_as_uid: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("User and group id of sandboxed processes where the remote user is root. null = 20001."),
+};
 
 const singularityFields = {};
 
@@ -227,7 +333,61 @@ const modalFields = {
 
 const daytonaFields = {};
 
-const nomadFields = {};
+const nomadFields = {
+  nomad_address: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("URL of a Nomad agent. null = http://127.0.0.1:4646."),
+  nomad_token: z.string().nullable().default(null).describe("ACL token. null = NOMAD_TOKEN."),
+  nomad_namespace: z.string().nullable().default(null).describe("Namespace of the jobs. null = default."),
+  nomad_region: z.string().nullable().default(null).describe("Region. null = that of the agent."),
+  nomad_datacenters: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("Datacenters that may run sandboxes. null = all."),
+  nomad_driver: z
+    .enum(["docker", "exec", "raw_exec"])
+    .nullable()
+    .default(null)
+    .describe("Task driver; raw_exec has no walls and wants terminal_network true. null = docker."),
+  nomad_image: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Image of rollouts whose item names none (driver docker). null = python:3.12-slim."),
+  nomad_cpu: z.int().min(1).nullable().default(null).describe("CPU of one sandbox, MHz. null = 500."),
+  nomad_job: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("An existing job to adopt and scale. null = each sandbox gets a job of its own."),
+  nomad_group: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Task group of the adopted job. null = its first."),
+  nomad_task: z.string().nullable().default(null).describe("Task of that group. null = its first."),
+  nomad_max_count: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Most allocations that the adopted job is scaled to. null = 50."),
+  nomad_idle_seconds: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds without a new sandbox until the adopted job is scaled down. null = 60."),
+  nomad_start_timeout_seconds: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds until an allocation must run. null = 300."),
+};
 
 export const terminalFields = {
   ...sharedFields,
@@ -240,6 +400,9 @@ export const terminalFields = {
   ...daytonaFields,
   ...nomadFields,
 };
+
+/** What the pool is made by; other keys of an environment are left alone. */
+export const poolSettings = z.object(poolFields);
 
 /** Which keys belong together, for `--help` and docs/cli.md. */
 export const terminalFieldGroups: readonly { title: string; keys: readonly string[] }[] = [

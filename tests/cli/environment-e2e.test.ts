@@ -116,6 +116,16 @@ describe("process", () => {
     await expectNothingLeft();
   });
 
+  test("plays in sandboxes of a pool and tells what they cost", async () => {
+    const pool = ["--env.pool_size=2", "--env.pool_max_total=3"];
+    const { code, stdout, stderr } = await runCli(["process", ...gsm8k("--env.total_steps=2", ...pool)], {
+      cwd,
+    });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/sandboxes +\d+ made, 0 leaked, ready after [\d.]+ ms/);
+    await expectNothingLeft();
+  });
+
   test("a dataset row without an answer is skipped and told, with file and line", async () => {
     const rows = (await readFile(bundledProblems.train, "utf8")).split("\n").slice(0, 3);
     rows.splice(1, 0, JSON.stringify({ question: "What now?", answer: "" }));

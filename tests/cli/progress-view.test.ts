@@ -59,6 +59,12 @@ describe("words", () => {
     const text = summaryText({
       heading,
       snapshot: playedProgress().progress.snapshot(),
+      sandboxes: {
+        "sandbox/created": 7,
+        "sandbox/leaked": 0,
+        "sandbox/acquire_ms_p50": 0.21,
+        "sandbox/acquire_ms_p95": 31.2,
+      },
       result: { saved: [{ what: "1 groups", path: "out.jsonl" }], metrics: { "eval/accuracy": 0.5 } },
       runDirectory: "runs/x",
       ending: "stopped",
@@ -67,14 +73,15 @@ describe("words", () => {
     expect(text.split("\n").map((line) => line.trimEnd())).toEqual([
       "",
       "my-env process stopped after 0:10",
-      "  groups    1 written",
-      "            1 not: same-scores x1",
-      "  reward    mean 0.750 of 4 scored rollouts",
-      "  failed    1 rollout, scored nowhere: INFERENCE_FAILED x1",
-      "  tools     1 call, 1 failed",
-      "  accuracy  0.5000",
-      "  saved     1 groups in out.jsonl",
-      "  run       runs/x (config.yaml, run.log)",
+      "  groups     1 written",
+      "             1 not: same-scores x1",
+      "  reward     mean 0.750 of 4 scored rollouts",
+      "  failed     1 rollout, scored nowhere: INFERENCE_FAILED x1",
+      "  tools      1 call, 1 failed",
+      "  sandboxes  7 made, 0 leaked, ready after 0.2 ms (95 % within 31 ms)",
+      "  accuracy   0.5000",
+      "  saved      1 groups in out.jsonl",
+      "  run        runs/x (config.yaml, run.log)",
       "",
     ]);
   });

@@ -8,6 +8,8 @@ test.each([
   ["token", true],
   ["Authorization", true],
   ["wandb-api-key", true],
+  ["ssh_key_passphrase", true],
+  ["modal_token_secret", true],
   ["max_token_length", false],
   ["tokenizer_name", false],
   ["monkey", false],

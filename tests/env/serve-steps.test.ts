@@ -96,6 +96,7 @@ describe("what the trainer's steps ask for", () => {
     const weights: number[] = [];
     t.services.servers.setWeight = (weight) => weights.push(weight);
     t.services.servers.metrics = () => ({ "server/server_0_request_time_avg": 0.25 });
+    t.services.backend.metrics = () => ({ "sandbox/leaked": 0 });
     t.env.script.play = (item) => {
       t.env.recordMetric("numbers/item", item);
       return groupOf(item);
@@ -109,6 +110,7 @@ describe("what the trainer's steps ask for", () => {
     expect(first).toMatchObject({ step: expect.any(Number), "train/items_sent_to_api": expect.any(Number) });
     expect(first["numbers/item"]).toBeGreaterThan(0);
     expect(first["server/server_0_request_time_avg"]).toBe(0.25);
+    expect(first["sandbox/leaked"]).toBe(0);
     expect(weights).toContain(1);
   });
 });
