@@ -16,8 +16,8 @@ import { describeAllocation, isOver } from "./nomad/describe-failure.ts";
 import { ExecSession } from "./nomad/exec-session.ts";
 import { NomadApi } from "./nomad/nomad-api.ts";
 import type { NomadConfig } from "./nomad/nomad-config.ts";
-import { allocation as allocationSchema } from "./nomad/nomad-schemas.ts";
 import { OwnJobs } from "./nomad/own-jobs.ts";
+import { awaitOver } from "./nomad/release-allocation.ts";
 import { OpenSandboxes } from "./open-sandboxes.ts";
 import { ownerMark } from "./owner-mark.ts";
 import { requireSupported } from "./require-supported.ts";
@@ -26,6 +26,8 @@ import type { SupervisedSandbox } from "./supervisor/supervised-sandbox.ts";
 
 export { type NomadConfig, nomadConfig } from "./nomad/nomad-config.ts";
 
+/** How long a lost session waits for the allocation's own word. */
+const explanationMs = 1_500;
 const exitCodeNoDirectory = 72;
 /** Enters the workspace ($1; an item's own must be there, $2 = "keep") and becomes the supervisor. */
 const enterScript = `if [ "$2" = keep ]; then [ -d "$1" ] || exit ${exitCodeNoDirectory}
@@ -117,13 +119,10 @@ export class NomadBackend implements SandboxBackend {
 
   /** A lost session says little: the allocation may know that it was killed, and by whom. */
   async #explainEnd({ allocation }: Place, how: string): Promise<string> {
-    try {
-      const signal = AbortSignal.timeout(5_000);
-      const now = await this.#api.get(`/v1/allocation/${allocation.ID}`, allocationSchema, { signal });
-      return isOver(now) || now.DesiredStatus !== "run" ? `${how}; ${describeAllocation(now)}` : how;
-    } catch (error) {
-      return `${how}; ${error instanceof Error ? error.message : String(error)}`;
-    }
+    const now = await awaitOver(this.#api, allocation.ID, explanationMs);
+    return now === undefined || (now.DesiredStatus === "run" && !isOver(now))
+      ? how
+      : `${how}; ${describeAllocation(now)}`;
   }
 
   /** Opened once, by whoever comes first, and for all: no single rollout's signal may end it. */

@@ -41,6 +41,8 @@ export class AdoptedJob implements AllocationSource {
   readonly #path: string;
   /** Allocations that were claimed, by us or by others. */
   readonly #claimed = new Set<string>();
+  /** Of these, what an acquisition that still counts as waiting is about to get. */
+  readonly #claiming = new Set<string>();
   #waiting = 0;
   /** While a count is being lowered, nothing from this index on is taken. */
   #ceiling = Number.POSITIVE_INFINITY;
@@ -63,11 +65,13 @@ export class AdoptedJob implements AllocationSource {
     const either = AbortSignal.any([signal, late]);
     clearTimeout(this.#idle);
     this.#waiting += 1;
+    let allocation: Allocation | undefined;
     try {
       const adopted = await this.#adopt(either);
-      const allocation = await this.#claimFree(adopted, sandboxId, either);
+      allocation = await this.#claimFree(adopted, sandboxId, either);
+      const { ID } = allocation;
       const release = async () => {
-        await stopAllocation(this.#api, allocation.ID);
+        await stopAllocation(this.#api, ID);
         this.#awaitIdle();
       };
       return { allocation, task: adopted.task, driver: adopted.driver, release };
@@ -80,6 +84,7 @@ export class AdoptedJob implements AllocationSource {
       );
     } finally {
       this.#waiting -= 1;
+      if (allocation !== undefined) this.#claiming.delete(allocation.ID);
       this.#awaitIdle();
     }
   }
@@ -131,10 +136,12 @@ export class AdoptedJob implements AllocationSource {
       const group = value.filter(({ TaskGroup }) => TaskGroup === adopted.group);
       for (const free of this.#free(group)) {
         this.#claimed.add(free.ID);
+        this.#claiming.add(free.ID);
         if (await this.#claim(free, adopted.task, signal)) return free;
+        this.#claiming.delete(free.ID);
       }
       const live = group.filter((one) => !isOver(one));
-      const busy = live.filter(({ ID }) => this.#claimed.has(ID)).length;
+      const busy = live.filter(({ ID }) => this.#claimed.has(ID) && !this.#claiming.has(ID)).length;
       await this.#scaleUp(adopted, busy + this.#waiting, signal);
       const newest = group.toSorted((one, two) => two.CreateIndex - one.CreateIndex)[0];
       if (live.length === 0 && newest?.ClientStatus === "failed") {

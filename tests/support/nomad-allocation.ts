@@ -4,9 +4,10 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import type { NomadTaskGroup } from "./nomad-server.ts";
@@ -26,6 +27,7 @@ const execFrame = z.object({
   stdin: z.object({ data: z.string().optional(), close: z.boolean().optional() }).optional(),
 });
 const highWaterBytes = 1_048_576;
+const sessionGraceMs = 5_000;
 
 export class NomadAllocation {
   readonly id = randomUUID();
@@ -36,6 +38,7 @@ export class NomadAllocation {
   readonly #task: NomadTaskGroup["Tasks"][number];
   readonly #events: TaskEvent[] = [];
   readonly #children = new Map<ChildProcessWithoutNullStreams, Promise<void>>();
+  #main: ChildProcessWithoutNullStreams | undefined;
   #directory = "";
   #clientStatus = "pending";
   #desired = { status: "run", description: "" };
@@ -106,6 +109,7 @@ export class NomadAllocation {
     }
     if (this.#desired.status !== "run") return this.#end("complete");
     const main = this.#spawn([...entrypoint, ...(command === undefined ? [] : [command]), ...args]);
+    this.#main = main;
     main.stdin.end();
     main.once("close", (code, signal) => {
       if (this.isOver) return;
@@ -164,6 +168,13 @@ export class NomadAllocation {
     client.on("close", () => child.stdin.end());
   }
 
+  /** Puts a file into the task's directory. */
+  async writeFile(path: string, content: string): Promise<void> {
+    const absolute = join(this.#directory, "local", path);
+    await mkdir(dirname(absolute), { recursive: true });
+    await writeFile(absolute, content);
+  }
+
   async destroy(): Promise<void> {
     await this.#killAll();
     if (!this.isOver) await this.#end("complete");
@@ -204,19 +215,20 @@ export class NomadAllocation {
   }
 
   async #killAll(): Promise<void> {
-    const children = [...this.#children];
-    for (const [child] of children) {
-      // A raw_exec session ends with its stdin; whatever stands behind walls ends with them.
-      if (this.#task.Driver === "raw_exec") child.stdin.end();
-      if (child.pid === undefined) continue;
-      const isSession = this.#task.Driver === "raw_exec" && !child.stdin.writableEnded;
-      try {
-        if (!isSession) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // It was gone already.
-      }
+    await Promise.all([...this.#children].map(([child, closed]) => this.#endProcess(child, closed)));
+  }
+
+  /** Whatever stands behind walls ends with them; a session of raw_exec gets the time to end with its stdin. */
+  async #endProcess(child: ChildProcessWithoutNullStreams, closed: Promise<void>): Promise<void> {
+    const isSession = child !== this.#main && this.#task.Driver === "raw_exec";
+    child.stdin.end();
+    if (isSession) await Promise.race([closed, sleep(sessionGraceMs)]);
+    try {
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It was gone already.
     }
-    await Promise.all(children.map(([, closed]) => closed));
+    await closed;
   }
 
   #tell(Type: string, DisplayMessage: string, FailsTask: boolean): void {

@@ -79,6 +79,10 @@ export class NomadServer implements AsyncDisposable {
     return [...this.#jobs.keys()];
   }
 
+  job(jobId: string): NomadJob | undefined {
+    return this.#jobs.get(jobId)?.job;
+  }
+
   count(jobId: string): number {
     return this.#jobs.get(jobId)?.job.TaskGroups[0]?.Count ?? 0;
   }
