@@ -6,6 +6,8 @@ import type { BackendContext } from "./backend-context.ts";
 import { DockerBackend, dockerConfig } from "./docker.ts";
 import { LocalBackend, localConfig } from "./local.ts";
 import { ModalBackend, modalConfig } from "./modal.ts";
+import { NomadBackend, nomadConfig } from "./nomad.ts";
+import { SshBackend, sshConfig } from "./ssh.ts";
 
 /** A backend's settings before its own schema has checked them. */
 export type BackendConfig = Readonly<Record<string, unknown>>;
@@ -19,6 +21,8 @@ const backends: Readonly<Record<string, BackendEntry>> = {
   docker: entry(dockerConfig, (config, context) => new DockerBackend(config, context)),
   local: entry(localConfig, (config) => new LocalBackend(config)),
   modal: entry(modalConfig, (config, context) => new ModalBackend(config, context)),
+  nomad: entry(nomadConfig, (config, context) => new NomadBackend(config, context)),
+  ssh: entry(sshConfig, (config, context) => new SshBackend(config, context)),
 };
 
 export const backendNames: readonly string[] = Object.keys(backends);

@@ -14,11 +14,17 @@ export type BubblewrapProfile = {
   disableUserNamespaces: boolean;
   /** Directories to show read-only: where bubblewrap finds them, and where the sandbox shall. */
   readOnlyDirectories: readonly { source: string; path: string }[];
-  infoFd: number;
+  /** /bin and its like as they are where bubblewrap runs. Default: as on this machine. */
+  systemDirectories?: readonly SystemDirectory[];
+  /** Where bubblewrap tells its child's process id; absent: nowhere. */
+  infoFd?: number;
   passwdFd: number;
   groupFd: number;
   seccompFd: number;
 };
+
+/** A directory of the system, or a link to where it really is. */
+export type SystemDirectory = { path: string; target?: string };
 
 /** The user inside; outside it is whoever runs bubblewrap. */
 export const sandboxUid = 1000;
@@ -42,9 +48,10 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
     ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
     ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),
     ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
-    ...["--info-fd", String(profile.infoFd), "--seccomp", String(profile.seccompFd)],
+    ...(profile.infoFd === undefined ? [] : ["--info-fd", String(profile.infoFd)]),
+    ...["--seccomp", String(profile.seccompFd)],
     ...["--ro-bind", "/usr", "/usr"],
-    ...mergedDirectories.flatMap(systemDirectory),
+    ...(profile.systemDirectories ?? localSystemDirectories()).flatMap(systemDirectory),
     ...etc.flatMap((path) => ["--ro-bind-try", path, path]),
     ...["--ro-bind-data", String(profile.passwdFd), "/etc/passwd"],
     ...["--ro-bind-data", String(profile.groupFd), "/etc/group"],
@@ -59,9 +66,15 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
   ];
 }
 
-/** Recreates /bin and its like as on the host: a link into /usr, or a directory of its own. */
-function systemDirectory(path: string): string[] {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return [];
-  return stats.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+function localSystemDirectories(): SystemDirectory[] {
+  return mergedDirectories.flatMap((path) => {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return [];
+    return [stats.isSymbolicLink() ? { path, target: readlinkSync(path) } : { path }];
+  });
+}
+
+/** Recreates /bin and its like: a link into /usr, or a directory of its own. */
+function systemDirectory({ path, target }: SystemDirectory): string[] {
+  return target === undefined ? ["--ro-bind", path, path] : ["--symlink", target, path];
 }

@@ -15,8 +15,10 @@ export type PythonRuntime = {
   prefixes: string[];
 };
 
-const systemPython = "/usr/bin/python3";
-const question =
+/** Where distributions put it. */
+export const systemPython = "/usr/bin/python3";
+/** What `python3 -B -c` is to run, and `parsePythonAnswer` reads the answer. */
+export const pythonQuestion =
   "import ast, json, sys, traceback; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.base_exec_prefix]))";
 const answer = z.tuple([z.string(), z.string(), z.string(), z.string()]);
 const run = promisify(execFile);
@@ -29,9 +31,8 @@ export async function findPython(
   const complaints: string[] = [];
   for (const candidate of candidates) {
     try {
-      const { stdout } = await run(candidate, ["-B", "-c", question], { signal, timeout: 20_000 });
-      const [executable, ...prefixes] = answer.parse(JSON.parse(stdout));
-      return { binDirectory: dirname(executable), prefixes: outermost([...prefixes, dirname(executable)]) };
+      const { stdout } = await run(candidate, ["-B", "-c", pythonQuestion], { signal, timeout: 20_000 });
+      return parsePythonAnswer(stdout);
     } catch (error) {
       signal.throwIfAborted();
       complaints.push(error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error));
@@ -40,6 +41,12 @@ export async function findPython(
   throw new LachesisError("SANDBOX_UNAVAILABLE", `No working Python 3 was found: ${complaints.join("; ")}.`, {
     hint: "Install it (`apt-get install python3`), or name one as python_path.",
   });
+}
+
+/** Throws where it is no answer to `pythonQuestion`. */
+export function parsePythonAnswer(output: string): PythonRuntime {
+  const [executable, ...prefixes] = answer.parse(JSON.parse(output));
+  return { binDirectory: dirname(executable), prefixes: outermost([...prefixes, dirname(executable)]) };
 }
 
 function outermost(directories: readonly string[]): string[] {

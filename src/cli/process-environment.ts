@@ -35,6 +35,7 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
       daytona_api_key: read("DAYTONA_API_KEY"),
       modal_token_id: read("MODAL_TOKEN_ID"),
       modal_token_secret: read("MODAL_TOKEN_SECRET"),
+      ssh_agent: read("SSH_AUTH_SOCK"),
     },
     allowsColor: read("NO_COLOR") === undefined && read("TERM") !== "dumb",
   };
