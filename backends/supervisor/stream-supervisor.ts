@@ -12,6 +12,7 @@ import {
   openSupervisedSandbox,
   startFailed,
 } from "./open-supervised-sandbox.ts";
+import { pythonSupervisorSource } from "./python-supervisor-source.ts";
 import type { SupervisedSandbox } from "./supervised-sandbox.ts";
 import { limitArguments, type ProcessLimits, systemCallsByMachine } from "./supervisor-command.ts";
 import { supervisorSource } from "./supervisor-source.ts";
@@ -33,6 +34,15 @@ const lengthDigits = 8;
 
 /** Reads the program from stdin, not a byte more, and becomes it. */
 const perlLoader = `sub t{my $b="";while(length $b<$_[0]){sysread(STDIN,$b,$_[0]-length $b,length $b)||exit 70}$b}eval t(t(${lengthDigits}));print STDERR $@;exit 70`;
+const pythonLoader = `import os
+def t(n):
+ b=b""
+ while len(b)<n:
+  c=os.read(0,n-len(b))
+  if not c:os._exit(70)
+  b+=c
+ return b
+exec(compile(t(int(t(${lengthDigits}))),"supervisor","exec"))`;
 
 const bootstrap = `unset PERL5OPT PERL5LIB PERL5DB PERLIO PERL_UNICODE
 machine=$(uname -m)
@@ -46,12 +56,14 @@ shell=sh
 command -v bash >/dev/null 2>&1 && shell=bash
 if [ -z "$calls" ]; then interpreter=unknown-machine
 elif command -v perl >/dev/null 2>&1; then interpreter=perl
+elif command -v python3 >/dev/null 2>&1; then interpreter=python3
 else interpreter=none
 fi
 printf '\\n${greeting} %s %s %s\\n' "$interpreter" "$machine" "$shell"
 doomed=$1 inheritance=$2
 shift 2
 [ $interpreter = perl ] && exec perl -e '${perlLoader}' -- "$doomed" "$inheritance" 0 $calls "$@"
+[ $interpreter = python3 ] && exec python3 -I -S -c '${pythonLoader}' "$doomed" "$inheritance" 0 $calls "$@"
 exit 69`;
 
 /** The argv to start inside the place, with its stdin and stdout (no terminal) as the stream of `openStreamSandbox`. */
@@ -134,11 +146,12 @@ function summary(heard: string, preface = ""): string {
 
 function programFor({ interpreter, machine }: Place, id: string): string {
   if (interpreter === "perl") return supervisorSource;
+  if (interpreter === "python3") return pythonSupervisorSource;
   throw new LachesisError(
     "SANDBOX_UNAVAILABLE",
     interpreter === "unknown-machine"
       ? `The place of sandbox ${id} is a ${machine}; supervisors know ${Object.keys(systemCallsByMachine).join(", ")}.`
-      : `The place of sandbox ${id} has no perl, which its supervisor needs.`,
+      : `The place of sandbox ${id} has neither perl nor python3, one of which its supervisor needs.`,
     { hint: "Use an image that has one, e.g. debian:12-slim, ubuntu:24.04 or python:3.12-slim." },
   );
 }
