@@ -2,6 +2,7 @@
 import { environments } from "../../environments/index.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
 import { demoCommand } from "./demo-command.ts";
+import { doctorCommand } from "./doctor-command.ts";
 import { environmentProgram } from "./environment-program.ts";
 import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { policyServerCommand } from "./policy-server.ts";
@@ -20,6 +21,7 @@ export async function runEnvironmentCommand(
     exitCode = code;
   };
   const program = environmentProgram({ io, environments, onExitCode });
+  program.addCommand(doctorCommand({ io, onExitCode }));
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));
   program.addCommand(policyServerCommand(io));

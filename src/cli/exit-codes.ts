@@ -9,6 +9,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set([
   "ENVIRONMENT_FILE_INVALID",
   "ENVIRONMENT_UNKNOWN",
   "PARSER_UNKNOWN",
+  "TERMINAL_BACKEND_UNKNOWN",
   "USAGE_INVALID",
 ]);
 
