@@ -2,25 +2,16 @@
  * Grade-school maths word problems with a Python session as the only tool. The reward is 1 for exactly the
  * right number at the end of the last message, and 0 for anything else.
  */
-import { z } from "zod";
 import { scoreNumericAnswer } from "../rewards/index.ts";
 import type { AgentResult } from "../src/agent/agent-result.ts";
 import type { JsonObject } from "../src/contracts/chat.ts";
 import type { ScoredGroup } from "../src/contracts/scored-group.ts";
-import type { Dataset } from "../src/data/dataset.ts";
-import { type BadRow, ItemCursor } from "../src/data/item-cursor.ts";
 import type { EnvDefaults } from "../src/env/env-class.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
 import { HermesAgentBaseEnv } from "../src/env/hermes-agent-base-env.ts";
-import {
-  type Gsm8kAgentConfig,
-  type Gsm8kItem,
-  gsm8kAgentConfig,
-  gsm8kItemSchema,
-  openGsm8k,
-} from "./gsm8k-items.ts";
-
-const cursorState = z.object({ epoch: z.int(), index: z.int() });
+import { bundledProblems } from "./gsm8k-bundled.ts";
+import { type Gsm8kAgentConfig, type Gsm8kItem, gsm8kAgentConfig, gsm8kItemSchema } from "./gsm8k-items.ts";
+import { RowSource } from "./row-source.ts";
 
 export class Gsm8kAgentEnv extends HermesAgentBaseEnv<Gsm8kItem, Gsm8kAgentConfig> {
   static override readonly envName: string = "gsm8k-agent";
@@ -30,21 +21,16 @@ export class Gsm8kAgentEnv extends HermesAgentBaseEnv<Gsm8kItem, Gsm8kAgentConfi
     env: { enabled_toolsets: ["python"], max_agent_turns: 12 },
   };
 
-  #train: ItemCursor<Gsm8kItem> | undefined;
-  #heldOut: Gsm8kItem[] | undefined;
+  #rows: RowSource<Gsm8kItem> | undefined;
 
   override async setup({ signal }: { signal: AbortSignal }): Promise<void> {
-    const place = { services: this.services, signal };
-    const train = await openGsm8k("train", this.config, place);
-    const heldOut = await openGsm8k("eval", this.config, place);
-    const items = this.#readAll(train);
-    this.#heldOut = heldOut.name === train.name ? items : this.#readAll(heldOut);
-    const schema = gsm8kItemSchema(this.config);
-    this.#train = new ItemCursor({ dataset: train, schema, shuffleSeed: this.config.seed });
+    const { config, services } = this;
+    const schema = gsm8kItemSchema(config);
+    this.#rows = await RowSource.open({ config, schema, bundled: bundledProblems, services, signal });
   }
 
   override async getNextItem(): Promise<Gsm8kItem | null> {
-    return this.#train?.next() ?? null;
+    return this.#rows?.next() ?? null;
   }
 
   formatPrompt({ question }: Gsm8kItem): string {
@@ -66,41 +52,17 @@ Reason step by step and use the python tool for the arithmetic. When you are don
 
   /** Plays the held-out problems like training rollouts, tools and all, at `eval_temperature`. */
   override async evaluate(options: EvaluateOptions): Promise<Evaluation | null> {
-    if (this.#heldOut === undefined) return null;
-    const { eval_max_items: limit } = this.config;
-    const items = limit < 0 ? this.#heldOut : this.#heldOut.slice(0, limit);
-    return this.evaluateItems(items, { ...options, describe: ({ question, gold }) => ({ question, gold }) });
+    if (this.#rows === undefined) return null;
+    const describe = ({ question, gold }: Gsm8kItem) => ({ question, gold });
+    return this.evaluateItems(this.#rows.heldOut(), { ...options, describe });
   }
 
   override checkpointState(): JsonObject | null {
-    return this.#train?.position ?? null;
+    return this.#rows?.position ?? null;
   }
 
   override async restoreState(state: JsonObject): Promise<void> {
-    this.#train?.restore(cursorState.parse(state));
-  }
-
-  /** The usable rows in the file's order; tells once how many are not, and of the first one why. */
-  #readAll(dataset: Dataset): Gsm8kItem[] {
-    const bad: BadRow[] = [];
-    const items = new ItemCursor({
-      dataset,
-      schema: gsm8kItemSchema(this.config),
-      shuffleSeed: null,
-      epochs: 1,
-      onBadRow: (row) => bad.push(row),
-    })
-      .rest()
-      .toArray();
-    const [first] = bad;
-    if (first !== undefined) {
-      this.services.events.emit("notice", {
-        level: "warn",
-        code: "DATASET_INVALID",
-        message: `${bad.length} of ${dataset.length} rows of ${dataset.name} are skipped; the first: ${first.file}:${first.line}: ${first.reason}`,
-      });
-    }
-    return items;
+    this.#rows?.restore(state);
   }
 }
 

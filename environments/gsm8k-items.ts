@@ -1,40 +1,12 @@
-/** Where the problems of gsm8k-agent come from, and what makes an item of a row. */
+/** What makes an item of gsm8k-agent of a row. */
 import { z } from "zod";
 import { isNumericAnswer } from "../rewards/index.ts";
-import { type Dataset, type DatasetSource, openDataset } from "../src/data/dataset.ts";
-import type { EnvServices } from "../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
-import { bundledProblems } from "./gsm8k-bundled.ts";
+import { rowFields } from "./row-source.ts";
 
 export const gsm8kAgentConfig = hermesAgentEnvConfig.extend({
-  dataset_path: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe(
-      "Local JSONL or parquet file of problems, for training and, without eval_dataset_path, for evaluation. Wins over dataset_name; without both, problems that ship with Lachesis are used.",
-    ),
-  dataset_name: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('Dataset on the Hugging Face hub, e.g. "openai/gsm8k".'),
-  dataset_config: z
-    .string()
-    .nullable()
-    .default("main")
-    .describe("Config (subset) of dataset_name. null = the dataset has only one."),
-  eval_dataset_path: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe("Local JSONL or parquet file of problems for evaluation."),
-  eval_dataset_split: z.string().default("test").describe("Split of dataset_name for evaluation."),
-  eval_max_items: z
-    .int()
-    .min(-1)
-    .default(-1)
-    .describe("Evaluate on this many problems, from the start of the file. -1 = all."),
+  ...rowFields,
+  dataset_config: rowFields.dataset_config.default("main"),
   prompt_field: z.string().default("question").describe("Column that holds the problem."),
   answer_field: z
     .string()
@@ -69,28 +41,4 @@ function goldNumber(answer: string | number | bigint): string {
     .slice(text.lastIndexOf("####") + 1)
     .replace(/^#+/, "")
     .trim();
-}
-
-/** Rejects as `openDataset` does. */
-export function openGsm8k(
-  split: "train" | "eval",
-  config: Gsm8kAgentConfig,
-  { services, signal }: { services: EnvServices; signal: AbortSignal },
-): Promise<Dataset> {
-  const { cacheDirectory, hubToken } = services;
-  return openDataset(sourceOf(split, config), { signal, cacheDirectory, hubToken });
-}
-
-function sourceOf(split: "train" | "eval", config: Gsm8kAgentConfig): DatasetSource {
-  const path = (split === "eval" ? config.eval_dataset_path : null) ?? config.dataset_path;
-  if (path !== null) return { kind: "file", path };
-  if (config.dataset_name === null) {
-    return { kind: "file", path: split === "eval" ? bundledProblems.test : bundledProblems.train };
-  }
-  return {
-    kind: "hub",
-    name: config.dataset_name,
-    config: config.dataset_config,
-    split: split === "eval" ? config.eval_dataset_split : config.dataset_split,
-  };
 }

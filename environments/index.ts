@@ -1,7 +1,15 @@
 /** The registered environments: a new one is a file in this folder and a line in this list. */
 import type { EnvClass } from "../src/env/env-class.ts";
+import { DatasetEnv } from "./dataset.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
+import { MathAgentEnv } from "./math-agent.ts";
 import { TerminalTestEnv } from "./terminal-test.ts";
 import { TinyMathsEnv } from "./tiny-maths.ts";
 
-export const environments: readonly EnvClass[] = [Gsm8kAgentEnv, TerminalTestEnv, TinyMathsEnv];
+export const environments: readonly EnvClass[] = [
+  DatasetEnv,
+  Gsm8kAgentEnv,
+  MathAgentEnv,
+  TerminalTestEnv,
+  TinyMathsEnv,
+];

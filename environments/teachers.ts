@@ -2,6 +2,8 @@
 import type { Teacher } from "../src/practice/teacher.ts";
 import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
+import { bundledMaths } from "./math-agent.ts";
+import { MathAgentTeacher, readMathsProblems } from "./math-agent-teacher.ts";
 import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
 import { TinyMathsTeacher } from "./tiny-maths-teacher.ts";
 
@@ -29,6 +31,14 @@ export const teachers = {
     async open({ dataset = Object.values(bundledProblems), signal }) {
       const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
       return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems`, skippedRows };
+    },
+  },
+  "math-agent": {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledMaths), signal }) {
+      const { problems, skippedRows } = await readMathsProblems(dataset, { signal });
+      return { teacher: new MathAgentTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
   "terminal-test": {

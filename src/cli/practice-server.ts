@@ -37,14 +37,14 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     .addOption(
       new Option(
         "--teacher <name>",
-        "whose answers are played: those of gsm8k and terminal-test are right, tiny-maths' sloppy on purpose",
+        "whose answers are played: all right but for tiny-maths', which are sloppy on purpose",
       )
         .choices(Object.keys(teachers))
         .default("gsm8k"),
     )
     .option(
       "--dataset <path>",
-      "gsm8k: JSONL or parquet file of rows (question, answer); may be repeated (default: the problems that ship)",
+      "gsm8k (rows of question, answer) and math-agent (problem, answer, python): JSONL or parquet file; may be repeated (default: the problems that ship)",
       (path: string, earlier: string[] | undefined) => [...(earlier ?? []), path],
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")

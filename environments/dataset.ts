@@ -1,0 +1,119 @@
+/**
+ * Any dataset with any registered reward, without code: each row is a prompt (a text, a template over the row's
+ * columns, or a list of messages), and `env.reward` scores what the model makes of it.
+ */
+import { z } from "zod";
+import type { RewardItem } from "../rewards/reward.ts";
+import type { ChatMessage, JsonObject } from "../src/contracts/chat.ts";
+import { rowAsJson } from "../src/data/row-json.ts";
+import type { EnvDefaults } from "../src/env/env-class.ts";
+import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
+import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
+import { RewardedEnv, rewardFields } from "./rewarded-env.ts";
+import { RowSource, rowFields } from "./row-source.ts";
+
+export const datasetConfig = hermesAgentEnvConfig.extend({
+  ...rowFields,
+  ...rewardFields,
+  prompt_field: z
+    .string()
+    .default("prompt")
+    .describe("Column with the prompt: a text, or a list of messages { role, content }."),
+  prompt_template: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Prompt made of columns, instead of prompt_field, e.g. "{question}\\nAnswer with a number."'),
+});
+
+export type DatasetConfig = z.output<typeof datasetConfig>;
+
+const message = z.discriminatedUnion("role", [
+  z.object({ role: z.literal("system"), content: z.string() }),
+  z.object({ role: z.literal("user"), content: z.string() }),
+  z.object({ role: z.literal("assistant"), content: z.string() }),
+]);
+const conversation = z
+  .array(message)
+  .refine((messages) => messages.at(-1)?.role === "user", "the last message must be the user's");
+
+const placeholder = /\{(\w+)\}/g;
+
+export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends RewardedEnv<
+  RewardItem,
+  Config
+> {
+  static override readonly envName: string = "dataset";
+  static readonly description: string =
+    "Any dataset (hub, JSONL, parquet) with any registered reward, without code.";
+  static readonly configSchema: z.ZodObject = datasetConfig;
+  static readonly defaults: EnvDefaults<DatasetConfig> = { env: { enabled_toolsets: [] } };
+
+  #rows: RowSource<RewardItem> | undefined;
+
+  /** Files that ship with Lachesis, for who names no dataset. */
+  protected bundledRows(): { train: string; test: string } | undefined {
+    return undefined;
+  }
+
+  override async setup({ signal }: { signal: AbortSignal }): Promise<void> {
+    const { config, services } = this;
+    const bundled = this.bundledRows();
+    const schema = rowSchema(config);
+    this.#rows = await RowSource.open({ config, schema, services, signal, ...(bundled && { bundled }) });
+  }
+
+  override async getNextItem(): Promise<RewardItem | null> {
+    return this.#rows?.next() ?? null;
+  }
+
+  formatPrompt(row: RewardItem): string {
+    const { prompt_template: template, prompt_field: field } = this.config;
+    if (template === null) return String(row[field]);
+    return template.replace(placeholder, (_all, column: string) => String(row[column]));
+  }
+
+  override initialMessages(row: RewardItem): ChatMessage[] {
+    const { system_prompt: systemPrompt, prompt_template: template, prompt_field: field } = this.config;
+    const messages = template === null ? conversation.safeParse(row[field]) : undefined;
+    if (!messages?.success) return super.initialMessages(row);
+    const brings = messages.data[0]?.role === "system" || systemPrompt === null;
+    return brings ? messages.data : [{ role: "system", content: systemPrompt }, ...messages.data];
+  }
+
+  override async evaluate(options: EvaluateOptions): Promise<Evaluation | null> {
+    if (this.#rows === undefined) return null;
+    return this.evaluateItems(this.#rows.heldOut(), {
+      ...options,
+      describe: (row, rollout) => ({
+        item: rowAsJson(row),
+        reward_parts: { ...this.rewardOf(rollout)?.parts },
+      }),
+    });
+  }
+
+  override checkpointState(): JsonObject | null {
+    return this.#rows?.position ?? null;
+  }
+
+  override async restoreState(state: JsonObject): Promise<void> {
+    this.#rows?.restore(state);
+  }
+}
+
+/** Accepts rows from which a prompt can be made. */
+function rowSchema({ prompt_template: template, prompt_field: field }: DatasetConfig): z.ZodType<RewardItem> {
+  const text = z.string().refine((value) => value.trim() !== "", "is blank");
+  if (template === null) {
+    return z.looseObject({
+      [field]: z.union([text, conversation], { error: "expected a text or a list of messages" }),
+    });
+  }
+  const columns = [...template.matchAll(placeholder)].map(([, column = ""]) => column);
+  const cell = z.union([text, z.number(), z.boolean(), z.bigint()], { error: "expected a text or a number" });
+  return z.looseObject(Object.fromEntries(columns.map((column) => [column, cell])));
+}
+
+export default DatasetEnv;
+
+if (import.meta.main) await DatasetEnv.cli();
