@@ -2,7 +2,7 @@
 import type { ContainerProcess, Sandbox } from "modal";
 import type { ExecStream } from "./exec-stream.ts";
 
-const patienceMs = 2_000;
+const patienceMs = 1_500;
 const exitCodeTimeout = 124;
 const exitCodeTerminated = 137;
 
@@ -15,7 +15,7 @@ export function endOf(
   const { promise, resolve } = Promise.withResolvers<string>();
   stream.once("end", () => resolve(lastWords(sandbox, process)));
   stream.once("error", (error) => resolve(lastWords(sandbox, process, error.message)));
-  stream.once("close", () => resolve("its command was let go"));
+  stream.once("close", () => resolve("its command let go"));
   return promise;
 }
 
@@ -24,25 +24,29 @@ async function lastWords(
   process: ContainerProcess<Uint8Array>,
   failure?: string,
 ): Promise<string> {
-  const stderr = process.stderr.readText();
   const [exitCode, complaint] = await Promise.all([
-    within(sandbox.poll(), undefined),
-    failure === undefined ? within(stderr, "") : "",
+    // The command's end is mostly known a moment before that of its sandbox.
+    within(sandbox.wait(), { late: null, failed: undefined }),
+    failure === undefined ? within(process.stderr.readText(), { late: "", failed: "" }) : "",
   ]);
   const words = [describe(exitCode), complaint.trim().slice(-500), failure ?? ""];
   return words.filter((word) => word !== "").join("; ");
 }
 
+/** As what follows "ended with". */
 function describe(exitCode: number | null | undefined): string {
-  if (exitCode === undefined) return "Modal did not say how its sandbox is";
-  if (exitCode === null) return "its supervisor ended, its sandbox on Modal did not";
-  if (exitCode === exitCodeTimeout) return "its time on Modal was up (modal_timeout)";
-  if (exitCode === exitCodeTerminated) return "it was terminated on Modal";
-  return `it ended on Modal with exit code ${exitCode}`;
+  if (exitCode === undefined) return "no word from Modal about its sandbox";
+  if (exitCode === null) return "its sandbox still running on Modal";
+  if (exitCode === exitCodeTimeout) return "its time on Modal up (modal_timeout)";
+  if (exitCode === exitCodeTerminated) return "its sandbox terminated on Modal";
+  return `exit code ${exitCode} of its sandbox on Modal`;
 }
 
-async function within<T>(work: Promise<T>, otherwise: T): Promise<T> {
-  const { promise: late, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(otherwise), patienceMs);
-  return Promise.race([work.catch(() => otherwise), late]).finally(() => clearTimeout(timer));
+async function within<T, Otherwise>(
+  work: Promise<T>,
+  { late, failed }: { late: Otherwise; failed: Otherwise },
+): Promise<T | Otherwise> {
+  const { promise: isLate, resolve } = Promise.withResolvers<Otherwise>();
+  const timer = setTimeout(() => resolve(late), patienceMs);
+  return Promise.race([work.catch(() => failed), isLate]).finally(() => clearTimeout(timer));
 }

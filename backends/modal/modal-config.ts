@@ -7,7 +7,9 @@ const longestLifetimeSeconds = 86_400;
 const resources = {
   image: z
     .string()
-    .describe("A registry's image (python:3.12-slim), or the id of one built on Modal (im-...). Needs perl."),
+    .describe(
+      "A registry's image (python:3.12-slim), or the id of one built on Modal (im-...). Needs Perl or python3.",
+    ),
   registry_secret_name: z
     .string()
     .describe(

@@ -44,9 +44,13 @@ export class ModalServer implements AsyncDisposable {
   /** The values of the Secrets that exist, by their names. */
   readonly secrets = new Map<string, Record<string, string>>();
   readonly sandboxes = new Map<string, ModalSandbox>();
+  /** Whether sandboxes with a GPU are queued. */
+  hasNoRoom = false;
   /** How often each call came. */
   readonly calls = new Map<string, number>();
   readonly #faults: { call: string; fault: (request: unknown) => void | Promise<void> }[] = [];
+  readonly #lostAnswers: string[] = [];
+  readonly #streams = new Set<() => void>();
   readonly #server = new Server({ "grpc.max_receive_message_length": 16 * 1_048_576 });
   #port = 0;
 
@@ -78,9 +82,27 @@ export class ModalServer implements AsyncDisposable {
     this.#faults.push({ call, fault });
   }
 
+  /** The next such call is served, and its answer gets lost. */
+  loseAnswerOnce(call: string): void {
+    this.#lostAnswers.push(call);
+  }
+
+  /** Breaks off every stream of output, as a connection that is lost; clients may come back. */
+  breakStreams(): void {
+    for (const breakOff of this.#streams) breakOff();
+  }
+
   /** As an operator, or Modal's own, would. */
-  async terminate(sandboxId: string): Promise<void> {
-    await this.#find(sandboxId).terminate(modalStatus.terminated);
+  async terminate(sandboxId: string, sandboxStatus: number = modalStatus.terminated): Promise<void> {
+    await this.#find(sandboxId).terminate(sandboxStatus);
+  }
+
+  /** Nothing of it is known any more, as if its machine had been lost. */
+  async vanish(sandboxId: string): Promise<void> {
+    const sandbox = this.#find(sandboxId);
+    this.sandboxes.delete(sandboxId);
+    this.breakStreams();
+    await sandbox.terminate(modalStatus.terminated);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,6 +126,7 @@ export class ModalServer implements AsyncDisposable {
     const tags: Handler<SandboxRequest> = ({ sandboxId }) => ({ tags: this.#find(sandboxId).tags });
     const taskId: Handler<SandboxRequest> = ({ sandboxId }) => {
       const sandbox = this.#find(sandboxId);
+      if (this.hasNoRoom && sandbox.isRunning) return {};
       return sandbox.isRunning
         ? { taskId: sandbox.taskId }
         : { taskResult: { status: modalStatus.terminated } };
@@ -207,15 +230,22 @@ export class ModalServer implements AsyncDisposable {
       ) => {
         const left = new AbortController();
         call.once("cancelled", () => left.abort());
+        const breakOff = () => {
+          left.abort();
+          call.emit("error", new ModalRefusal(status.UNAVAILABLE, "connection lost"));
+        };
+        this.#streams.add(breakOff);
         try {
           await this.#before("TaskExecStdioRead", call.request);
           const { offset, fileDescriptor } = call.request;
           for await (const data of this.#findExec(call.request).read(fileDescriptor, offset, left.signal)) {
             if (!call.write({ data })) await new Promise((done) => call.once("drain", done));
           }
-          call.end();
+          if (!left.signal.aborted) call.end();
         } catch (error) {
-          call.destroy(asRefusal(error));
+          call.emit("error", asRefusal(error));
+        } finally {
+          this.#streams.delete(breakOff);
         }
       },
     };
@@ -260,7 +290,11 @@ export class ModalServer implements AsyncDisposable {
       const serve = async () => {
         if (name === "AuthTokenGet") checkCredentials(call);
         await this.#before(name, call.request);
-        return handler(call.request);
+        const value = await handler(call.request);
+        const lost = this.#lostAnswers.indexOf(name);
+        if (lost === -1) return value;
+        this.#lostAnswers.splice(lost, 1);
+        throw new ModalRefusal(status.UNAVAILABLE, "connection lost");
       };
       serve().then(
         (value) => answer(null, value),
