@@ -269,7 +269,7 @@ const modalFields = {
     .nullable()
     .default(null)
     .describe(
-      "A registry's image, or the id of one built on Modal (im-...); needs perl. null = python:3.12-slim.",
+      "A registry's image, or the id of one built on Modal (im-...); needs Perl or python3. null = python:3.12-slim.",
     ),
   modal_registry_secret_name: z
     .string()
