@@ -10,6 +10,7 @@ import type { EventBus } from "../telemetry/events.ts";
 import { openSandboxes } from "./open-sandboxes.ts";
 import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
+import { openToolServices } from "./tool-services.ts";
 
 export type ServicesOptions = {
   /** The environment's resolved configuration; its `terminal_*` keys choose the sandboxes. */
@@ -30,6 +31,7 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
   const { servers, runDirectory, logger, events, environment } = options;
   await using started = new AsyncDisposableStack();
   const backend = started.use(openSandboxes(options));
+  const tools = started.use(openToolServices(options.env, environment.toolSettings));
   const model = speakTokens(servers)
     ? started.use(await openTokenServers(options)).servers
     : started.use(openChatServers(options));
@@ -44,6 +46,7 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
     runDirectory,
     cacheDirectory: environment.cacheDirectory,
     hubToken: environment.hubToken,
+    tools,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -16,6 +16,8 @@ export type ProcessEnvironment = {
   cacheDirectory: string;
   /** Credentials of sandbox services, under the names of the keys that they stand in for. */
   sandboxSecrets: Readonly<Record<string, string | undefined>>;
+  /** Keys and addresses of services that tools use, under the names of the keys that they stand in for. */
+  toolSettings: Readonly<Record<string, string | undefined>>;
   /** False when NO_COLOR is set or the terminal is dumb. */
   allowsColor: boolean;
 };
@@ -36,6 +38,12 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
       modal_token_id: read("MODAL_TOKEN_ID"),
       modal_token_secret: read("MODAL_TOKEN_SECRET"),
       ssh_agent: read("SSH_AUTH_SOCK"),
+    },
+    toolSettings: {
+      web_firecrawl_api_key: read("FIRECRAWL_API_KEY"),
+      web_firecrawl_url: read("FIRECRAWL_API_URL"),
+      web_searxng_url: read("SEARXNG_URL"),
+      vision_api_key: read("VISION_API_KEY") ?? read("OPENAI_API_KEY"),
     },
     allowsColor: read("NO_COLOR") === undefined && read("TERM") !== "dumb",
   };

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { ChatServer } from "../contracts/chat.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EventBus } from "../telemetry/events.ts";
+import type { ToolServices } from "../tools/tool-services.ts";
 import type { BaseEnv } from "./base-env.ts";
 import type { RolloutSession } from "./rollout-tokens.ts";
 
@@ -38,6 +39,8 @@ export type EnvServices = {
   cacheDirectory: string;
   /** For private data sets and models; undefined = public only. */
   hubToken: string | undefined;
+  /** Parts of tools outside the sandboxes (web, browser, vision); undefined = none. */
+  tools?: ToolServices | undefined;
 };
 
 export type EnvArguments<Config> = { config: Config; services: EnvServices };

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { terminalFields } from "./terminal-fields.ts";
 import { tokenFields } from "./token-fields.ts";
+import { toolFields } from "./tool-fields.ts";
 
 const compatibility = (why: string) => `Accepted for Atropos compatibility; ${why}.`;
 
@@ -226,6 +227,7 @@ export const hermesAgentEnvConfig = baseEnvConfig.extend({
     .describe("Result size in characters per tool name, instead of default_result_size_chars."),
   tool_pool_size: z.int().min(1).default(128).describe(compatibility("tools run without a thread pool")),
   ...terminalFields,
+  ...toolFields,
   dataset_name: z.string().nullable().default(null).describe("Dataset on the Hugging Face hub."),
   dataset_path: z
     .string()

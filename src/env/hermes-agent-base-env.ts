@@ -11,7 +11,7 @@ import type { Tool } from "../contracts/tool.ts";
 import { builtinTools } from "../tools/builtin-tools.ts";
 import type { ToolContext } from "../tools/tool-context.ts";
 import { requireUsable, ToolRegistry } from "../tools/tool-registry.ts";
-import { resolveTools } from "../tools/toolsets.ts";
+import { lackingToolsets, resolveTools } from "../tools/toolsets.ts";
 import { BaseEnv } from "./base-env.ts";
 import { buildGroup } from "./build-group.ts";
 import { deriveSeed } from "./derive-seed.ts";
@@ -72,7 +72,7 @@ export abstract class HermesAgentBaseEnv<
 
   /** Every tool that toolsets may choose from. Override to add the environment's own. */
   availableTools(): Tool[] {
-    return builtinTools();
+    return builtinTools(this.services.tools);
   }
 
   /** Proves before the first rollout that sandboxes can be made and the chosen tools work. */
@@ -95,6 +95,7 @@ export abstract class HermesAgentBaseEnv<
     }
     await this.services.backend.check({ signal });
     await requireUsable(this.chooseTools(this.config.seed));
+    this.#sayWhatIsNeverDrawn();
   }
 
   /** The tools of one group; a distribution is drawn from with the seed. */
@@ -233,6 +234,16 @@ export abstract class HermesAgentBaseEnv<
         groupOverrides: { placeholder_tokens: true },
         generationParams: { temperature: this.config.agent_temperature },
       },
+    );
+  }
+
+  #sayWhatIsNeverDrawn(): void {
+    const { distribution } = this.config;
+    if (distribution === null || this.#registry === undefined) return;
+    const lacking = lackingToolsets({ registry: this.#registry, distribution });
+    if (lacking.length === 0) return;
+    this.#sayOnce(
+      `Distribution ${distribution}: ${lacking.join(", ")} are not configured and never drawn (docs/tools.md says what to set).`,
     );
   }
 

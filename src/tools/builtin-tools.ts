@@ -1,6 +1,7 @@
 /** The tools that come with Lachesis. A new one adds a line here. */
 import type { Tool } from "../contracts/tool.ts";
 import { browserTools } from "./browser-tools.ts";
+import { executeCodeTool } from "./execute-code-tool.ts";
 import { patchTool } from "./patch-tool.ts";
 import { processTool } from "./process-tool.ts";
 import { pythonTool } from "./python-tool.ts";
@@ -19,6 +20,7 @@ export function builtinTools(services: ToolServices = noToolServices): Tool[] {
   const { browser, vision, web, webTimeoutMs, search, reader, pageChars } = services;
   return [
     ...browserTools({ browser, vision }),
+    executeCodeTool(),
     patchTool(),
     processTool(),
     pythonTool(),

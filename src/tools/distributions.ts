@@ -3,7 +3,8 @@
  *
  * The coin of a toolset depends on the seed and its own name alone: adding a toolset to a table, or disabling
  * one, leaves the draws of the others as they were. The names and chances are hermes-agent's, as far as their
- * toolsets exist here; a distribution that would be left without toolsets is not offered.
+ * toolsets exist here (no image generation, no mixture of agents). Toolsets whose services are not configured are
+ * never drawn (`resolveTools`).
  */
 import { createHash } from "node:crypto";
 
@@ -11,14 +12,23 @@ import { createHash } from "node:crypto";
 export type Distribution = Readonly<Record<string, number>>;
 
 export const builtinDistributions = {
-  default: { terminal: 100, file: 100, python: 100 },
-  balanced: { terminal: 50, file: 50, python: 50 },
-  development: { terminal: 80, file: 80 },
-  mixed_tasks: { terminal: 92, file: 92 },
+  default: { terminal: 100, file: 100, python: 100, web: 100, browser: 100, vision: 100 },
+  balanced: { terminal: 50, file: 50, python: 50, web: 50, browser: 50, vision: 50 },
+  browser_only: { browser: 100 },
+  browser_tasks: { browser: 97, terminal: 15, vision: 12 },
+  browser_use: { browser: 100, web: 80, vision: 70 },
+  creative: { vision: 90, web: 30 },
+  development: { terminal: 80, file: 80, web: 30, vision: 10 },
+  minimal: { web: 100 },
+  mixed_tasks: { terminal: 92, file: 92, browser: 92, web: 35, vision: 15 },
   python_only: { python: 100 },
-  science: { terminal: 94, file: 94 },
+  reasoning: { web: 30, terminal: 20 },
+  research: { web: 90, browser: 70, vision: 50, terminal: 10 },
+  safe: { web: 80, browser: 70, vision: 60 },
+  science: { terminal: 94, file: 94, web: 94, vision: 65, browser: 50 },
   terminal_only: { terminal: 100, file: 100 },
-  terminal_tasks: { terminal: 97, file: 97 },
+  terminal_tasks: { terminal: 97, file: 97, web: 97, browser: 75, vision: 50 },
+  terminal_web: { terminal: 100, file: 100, web: 100 },
 } as const satisfies Readonly<Record<string, Distribution>>;
 
 /**

@@ -38,6 +38,6 @@ export async function requireUsable(tools: readonly Tool[]): Promise<void> {
   if (unusable.length === 0) return;
   const list = unusable.map(({ tool, reason }) => `${tool.name}: ${reason}`).join("; ");
   throw new LachesisError("TOOL_UNAVAILABLE", `Tools that can't be used here: ${list}.`, {
-    hint: "Mend what is named, or take the toolset away with disabled_toolsets.",
+    hint: "Mend or set what is named, or take the toolset away with disabled_toolsets.",
   });
 }

@@ -4,6 +4,9 @@
  * Every tool's own `toolset` is one; composites add tools and include other toolsets. `all` (or `*`) means
  * every registered tool. A name that means nothing is an error, never an empty set. What comes out is sorted
  * by tool name, so that equal choices give equal prompts.
+ *
+ * A tool whose service is not configured is left out where "every tool" or a distribution brought it; where its
+ * toolset was asked for by name, it stays in, for `requireUsable` to say what it lacks.
  */
 
 import { closestNames } from "../contracts/closest-names.ts";
@@ -18,6 +21,8 @@ export type ToolsetDefinition = {
   tools?: readonly string[];
   /** Other toolsets that belong to this one. */
   includes?: readonly string[];
+  /** Those of its tools that are left out where they are not configured; the others are then an error. */
+  optional?: readonly string[];
 };
 
 export type Toolsets = Readonly<Record<string, ToolsetDefinition>>;
@@ -28,8 +33,18 @@ export const builtinToolsets: Toolsets = {
   file: { description: "Reading and writing files of the sandbox." },
   python: { description: "A persistent Python session in the sandbox." },
   todo: { description: "The model's own list of what there is to do." },
-  code_execution: { description: "hermes-agent's name for running code: python.", includes: ["python"] },
+  code_execution: { description: "Python scripts that call the other tools." },
   coding: { description: "What a programming task needs.", includes: ["terminal", "file"] },
+  web: { description: "Searching the web and reading its pages." },
+  search: { description: "Searching the web.", tools: ["web_search"] },
+  browser: {
+    description: "A web browser.",
+    tools: ["web_search"],
+    optional: ["web_search", "browser_vision"],
+  },
+  vision: { description: "Questions about images." },
+  debugging: { description: "A shell, files and the web.", includes: ["terminal", "web", "file"] },
+  safe: { description: "What reaches no shell.", includes: ["web", "vision"] },
   sandbox: { description: "Everything that works on the sandbox.", includes: ["coding", "python"] },
 };
 
@@ -63,20 +78,58 @@ export function resolveTools({
     new Set(names.flatMap((name) => resolveToolset(name, { registry, toolsets })));
   const disabledNames = new Set(disabledToolsets ?? []);
   const disabled = resolve([...disabledNames]);
-  const table = typeof distribution === "string" ? findDistribution(distribution, distributions) : undefined;
-  if (table !== undefined) resolve(Object.keys(table));
-  const chosen =
-    table !== undefined
-      ? drawToolsets(table, { seed, without: disabledNames })
-      : (enabledToolsets ?? ["all"]);
+  const required = new Set<string>();
+  let chosen = enabledToolsets ?? ["all"];
+  if (typeof distribution === "string") {
+    const table = findDistribution(distribution, distributions);
+    const lacking = lackingToolsets({ registry, distribution, toolsets, distributions });
+    const without = new Set([...disabledNames, ...lacking]);
+    if (lacking.length > 0 && Object.keys(table).every((name) => without.has(name))) {
+      throw nothingConfigured(distribution, lacking);
+    }
+    chosen = drawToolsets(table, { seed, without });
+  } else {
+    for (const name of chosen.flatMap((toolset) =>
+      resolveToolset(toolset, { registry, toolsets, isRequired: true }),
+    )) {
+      required.add(name);
+    }
+  }
   const enabled = resolve(chosen);
-  return registry.tools().filter(({ name }) => enabled.has(name) && !disabled.has(name));
+  return registry
+    .tools()
+    .filter(({ name }) => enabled.has(name) && !disabled.has(name))
+    .filter(({ name, unconfigured }) => isConfigured(unconfigured) || required.has(name));
 }
 
-/** Names of the tools in one toolset, without duplicates, sorted. */
+/** The toolsets of a distribution of which no tool is configured: they are never drawn. */
+export function lackingToolsets({
+  registry,
+  distribution,
+  toolsets = builtinToolsets,
+  distributions = builtinDistributions,
+}: Pick<ToolChoice, "registry" | "toolsets" | "distributions"> & { distribution: string }): string[] {
+  return Object.keys(findDistribution(distribution, distributions)).filter((toolset) => {
+    const tools = resolveToolset(toolset, { registry, toolsets, isRequired: true });
+    return tools.length > 0 && tools.every((name) => !isConfigured(registry.get(name)?.unconfigured));
+  });
+}
+
+function isConfigured(unconfigured: string | null | undefined): boolean {
+  return unconfigured === null || unconfigured === undefined;
+}
+
+/**
+ * Names of the tools in one toolset, without duplicates, sorted. `isRequired`: only those that were asked for by
+ * the toolset's name: not the optional ones, and of "every tool" none.
+ */
 export function resolveToolset(
   name: string,
-  { registry, toolsets = builtinToolsets }: { registry: ToolRegistry; toolsets?: Toolsets },
+  {
+    registry,
+    toolsets = builtinToolsets,
+    isRequired = false,
+  }: { registry: ToolRegistry; toolsets?: Toolsets; isRequired?: boolean },
 ): string[] {
   const registered = registry.tools();
   const own = Map.groupBy(registered, (tool) => tool.toolset);
@@ -91,15 +144,18 @@ export function resolveToolset(
     if (done.has(toolset)) return;
     done.add(toolset);
     if (everything.has(toolset)) {
-      for (const tool of registered) found.add(tool.name);
+      if (!isRequired) for (const tool of registered) found.add(tool.name);
       return;
     }
     const definition = Object.hasOwn(toolsets, toolset) ? toolsets[toolset] : undefined;
     if (definition === undefined && !own.has(toolset)) {
       throw unknownToolset(toolset, path, [...Object.keys(toolsets), ...own.keys(), ...everything]);
     }
-    for (const tool of own.get(toolset) ?? []) found.add(tool.name);
-    for (const tool of definition?.tools ?? []) found.add(requireTool(tool, toolset, registry));
+    const optional = new Set(isRequired ? definition?.optional : []);
+    const names = (definition?.tools ?? []).map((tool) => requireTool(tool, toolset, registry));
+    for (const tool of [...(own.get(toolset) ?? []).map((each) => each.name), ...names]) {
+      if (!optional.has(tool)) found.add(tool);
+    }
     for (const included of definition?.includes ?? []) visit(included, [...path, toolset]);
   };
   visit(name, []);
@@ -115,6 +171,14 @@ function requireTool(name: string, toolset: string, registry: ToolRegistry): str
     {
       hint: suggestion(name, known),
     },
+  );
+}
+
+function nothingConfigured(distribution: string, toolsets: readonly string[]): LachesisError {
+  return new LachesisError(
+    "TOOL_UNAVAILABLE",
+    `Distribution "${distribution}" has nothing to draw from: none of ${toolsets.join(", ")} is configured.`,
+    { hint: "Name one of them in enabled_toolsets: the error then says what its tools lack." },
   );
 }
 

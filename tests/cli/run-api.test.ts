@@ -136,7 +136,13 @@ test("docs/rollout-api.md has every flag", async () => {
   const io = {
     stdout,
     stderr: stdout,
-    environment: { ...environment, cacheDirectory: "", sandboxSecrets: {}, allowsColor: false },
+    environment: {
+      ...environment,
+      cacheDirectory: "",
+      sandboxSecrets: {},
+      toolSettings: {},
+      allowsColor: false,
+    },
   };
   expect(await runApiCommand(["--help"], io)).toBe(0);
   const flags = [...help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);

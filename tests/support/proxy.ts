@@ -78,6 +78,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
         hubToken: undefined,
         cacheDirectory: "",
         sandboxSecrets: {},
+        toolSettings: {},
         allowsColor: false,
       },
       stopping: never,

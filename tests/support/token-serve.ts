@@ -102,6 +102,7 @@ export async function serveOneBatch({
         hubToken: undefined,
         cacheDirectory: runDirectory,
         sandboxSecrets: {},
+        toolSettings: {},
         allowsColor: false,
       },
       stopping: never,

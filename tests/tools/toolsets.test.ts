@@ -5,7 +5,13 @@ import { builtinTools } from "../../src/tools/builtin-tools.ts";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { builtinDistributions } from "../../src/tools/distributions.ts";
 import { requireUsable, ToolRegistry } from "../../src/tools/tool-registry.ts";
-import { builtinToolsets, resolveTools, resolveToolset, type ToolChoice } from "../../src/tools/toolsets.ts";
+import {
+  builtinToolsets,
+  lackingToolsets,
+  resolveTools,
+  resolveToolset,
+  type ToolChoice,
+} from "../../src/tools/toolsets.ts";
 
 const tool = (name: string, toolset: string, check?: () => Promise<string | null>): Tool =>
   defineTool({
@@ -184,13 +190,55 @@ describe("what ships", () => {
   });
 
   test.each(Object.keys(builtinDistributions))(
-    "distribution %s gives tools for every seed",
+    "distribution %s gives tools for every seed where everything is configured",
     (distribution) => {
+      const configured = builtinTools().map((tool) => ({ ...tool, unconfigured: null }));
+      const registry = new ToolRegistry(configured);
       for (let seed = 0; seed < 50; seed++) {
-        expect(resolveTools({ registry: builtin, distribution, seed })).not.toEqual([]);
+        expect(resolveTools({ registry, distribution, seed })).not.toEqual([]);
       }
     },
   );
+});
+
+describe("tools whose services are not configured", () => {
+  const registry = new ToolRegistry(builtinTools());
+  const names = (choice: Partial<ToolChoice>) =>
+    resolveTools({ registry, seed: 1, ...choice }).map(({ name }) => name);
+
+  test("are left out of every tool", () => {
+    expect(names({}).filter((name) => /^(web|browser|vision)_/.test(name))).toEqual([]);
+    expect(names({ enabledToolsets: ["all", "*"] })).toEqual(names({}));
+  });
+
+  test("stay in where their toolset is asked for by name, and requireUsable says what to set", async () => {
+    const tools = resolveTools({ registry, seed: 1, enabledToolsets: ["debugging"] });
+    await expect(requireUsable(tools)).rejects.toMatchObject({
+      code: "TOOL_UNAVAILABLE",
+      message: expect.stringContaining("web_search: set env.web_searxng_url"),
+    });
+  });
+
+  test("the optional ones of a toolset are left out silently", () => {
+    const browser = names({ enabledToolsets: ["browser"] });
+    expect(browser).toContain("browser_navigate");
+    expect(browser).not.toContain("browser_vision");
+    expect(browser).not.toContain("web_search");
+    expect(names({ enabledToolsets: ["browser", "search"] })).toContain("web_search");
+  });
+
+  test("are never drawn by a distribution, which changes no other coin; one with nothing left is an error", () => {
+    const withAll = new ToolRegistry(builtinTools().map((tool) => ({ ...tool, unconfigured: null })));
+    for (let seed = 0; seed < 20; seed++) {
+      const drawn = resolveTools({ registry: withAll, seed, distribution: "mixed_tasks" });
+      const kept = drawn.map(({ name }) => name).filter((name) => !/^(web|browser|vision)_/.test(name));
+      if (kept.length > 0) expect(names({ seed, distribution: "mixed_tasks" })).toEqual(kept);
+    }
+    expect(lackingToolsets({ registry, distribution: "default" })).toEqual(["web", "browser", "vision"]);
+    expect(() => names({ distribution: "research", disabledToolsets: ["terminal"] })).toThrow(
+      "nothing to draw from",
+    );
+  });
 });
 
 function diamond() {
