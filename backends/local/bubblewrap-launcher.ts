@@ -1,35 +1,46 @@
 /**
  * Starts one bubblewrap per sandbox with a supervisor as the sandbox's process 1: when that one is killed,
- * the kernel kills everything inside. The outer bubblewrap is never killed first, since in its first
- * milliseconds that leaves the sandbox running for good.
+ * the kernel kills everything inside.
+ *
+ * The outer bubblewrap must never die first: in its first milliseconds that leaves the inner one waiting for it
+ * for good. So we never kill it, and nothing that a kill -9 of this process breaks may end it: no
+ * --die-with-parent, no pipe to write into, only files. It goes on to start the supervisor, which finds its
+ * control socket closed and leaves, and all goes with it.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
-import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
+import { startFailed } from "../supervisor/open-supervised-sandbox.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
 import { canBecome } from "./can-become.ts";
+import { findCgroupParents } from "./cgroups/find-cgroups.ts";
+import { SandboxCgroups } from "./cgroups/sandbox-cgroups.ts";
 import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
 import { HostProcess } from "./host-process.ts";
 import { InheritableFile } from "./inheritable-file.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { PythonRuntime } from "./python-runtime.ts";
+import { ReportFile } from "./report-file.ts";
 import type { SandboxLauncher } from "./sandbox-launcher.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 
 const megabyte = 1_048_576;
-const sharedMemoryBytes = 64 * megabyte;
+const sharedMemoryMegabytes = 64;
+/** So that the supervisor can still start what a full sandbox is ended with. */
+const processesOfMachinery = 16;
 const workspace = "/workspace";
 /** The only variable of the outer process, whose environment a sandbox may get to see. */
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const sandboxPath = "/usr/local/bin:/usr/bin:/bin";
 const [argumentsFd, infoFd, controlFd, passwdFd, groupFd, seccompFd] = [3, 4, 5, 6, 7, 8];
+const reportPauseMs = 2;
 const bubblewrapInfo = z.object({ "child-pid": z.int().positive() });
 const run = promisify(execFile);
 
@@ -43,12 +54,14 @@ export class BubblewrapLauncher implements SandboxLauncher {
   readonly #passwd = new InheritableFile(passwdFile);
   readonly #group = new InheritableFile(groupFile);
   readonly #filter: InheritableFile;
+  /** Undefined where this process may not make control groups. */
+  readonly #groups: SandboxCgroups | undefined;
   readonly #baseEnv: Readonly<Record<string, string>>;
 
   private constructor(
     config: LocalConfig,
     python: PythonRuntime,
-    options: { disableUserNamespaces: boolean; filter: Uint8Array },
+    options: { disableUserNamespaces: boolean; filter: Uint8Array; groups: SandboxCgroups | undefined },
   ) {
     const changesUser = canBecome(config.run_as_uid);
     const directories = reachableDirectories(python.prefixes.filter(isOutsideSystem), changesUser);
@@ -71,7 +84,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
       workspace,
       workspaceBytes: config.workspace_mb * megabyte,
       temporaryBytes: config.workspace_mb * megabyte,
-      sharedMemoryBytes,
+      sharedMemoryBytes: sharedMemoryMegabytes * megabyte,
       shareNetwork: config.network,
       disableUserNamespaces: options.disableUserNamespaces,
       readOnlyDirectories: directories,
@@ -82,6 +95,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
     });
     this.#arguments = new InheritableFile(bubblewrapOptions.map((argument) => `${argument}\0`).join(""));
     this.#filter = new InheritableFile(options.filter);
+    this.#groups = options.groups;
     const isOnPath = sandboxPath.split(":").includes(python.binDirectory);
     this.#baseEnv = {
       PATH: isOnPath ? sandboxPath : `${python.binDirectory}:${sandboxPath}`,
@@ -107,8 +121,9 @@ export class BubblewrapLauncher implements SandboxLauncher {
     if (filter === undefined) {
       throw unavailable(`there is no seccomp filter for ${process.arch}, only for x64 and arm64`);
     }
+    const groups = await openGroups(config);
     const open = async (disableUserNamespaces: boolean) => {
-      const launcher = new BubblewrapLauncher(config, python, { disableUserNamespaces, filter });
+      const launcher = new BubblewrapLauncher(config, python, { disableUserNamespaces, filter, groups });
       try {
         return await launcher.#prove(signal);
       } catch (error) {
@@ -136,15 +151,34 @@ export class BubblewrapLauncher implements SandboxLauncher {
 
   async launch(id: string, signal: AbortSignal): Promise<SupervisedSandbox> {
     signal.throwIfAborted();
-    const child = this.#start();
-    const host = new HostProcess(child);
-    const childPid = readChildPid(child.stdio[infoFd]);
+    const making = this.#groups?.make();
+    making?.catch(() => {});
+    const information = new ReportFile();
+    const host = new HostProcess(this.#start(information));
+    const { child } = host;
     const demolish = async () => {
-      const pid = await Promise.race([childPid, host.ended.then(() => undefined)]);
+      let pid = readChildPid(information);
+      while (pid === undefined && !host.hasEnded) {
+        await Promise.race([host.ended, sleep(reportPauseMs)]);
+        pid = readChildPid(information);
+      }
       if (pid !== undefined && !host.hasEnded) killHard(pid);
       await host.ended;
+      information[Symbol.dispose]();
+      await (await making?.catch(() => undefined))?.remove();
     };
-    return openSandbox({ id, workspace, baseEnv: this.#baseEnv, child, host, controlFd, demolish, signal });
+    const sandbox = await openSandbox({
+      ...{ id, workspace, baseEnv: this.#baseEnv, child, host, controlFd, demolish, signal },
+    });
+    try {
+      const pid = readChildPid(information);
+      if (pid === undefined) throw new Error("bubblewrap did not tell the process id of its child");
+      await (await making)?.add(pid);
+      return sandbox;
+    } catch (error) {
+      await sandbox[Symbol.asyncDispose]();
+      throw startFailed(id, "its control group failed", error);
+    }
   }
 
   async #prove(signal: AbortSignal): Promise<this> {
@@ -154,14 +188,17 @@ export class BubblewrapLauncher implements SandboxLauncher {
     throw new Error(`a trial command failed: ${Buffer.from(result.stderr)}`);
   }
 
-  #start(): ChildProcess {
+  #start(information: ReportFile): ChildProcess {
     const [program, ...commandArguments] = this.#command;
     const files = [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter];
     const descriptors = files.map((file) => file.open());
     const [sourceIn, argumentsIn, passwdIn, groupIn, filterIn] = descriptors;
     try {
       return spawn(program, commandArguments, {
-        stdio: [sourceIn, "ignore", "pipe", argumentsIn, "pipe", "pipe", passwdIn, groupIn, filterIn],
+        stdio: [
+          ...([sourceIn, "ignore", "pipe", argumentsIn, information.descriptor] as const),
+          ...(["pipe", passwdIn, groupIn, filterIn] as const),
+        ],
         env: { PATH: hostPath },
         cwd: "/",
         // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
@@ -172,6 +209,17 @@ export class BubblewrapLauncher implements SandboxLauncher {
       for (const descriptor of descriptors) closeSync(descriptor);
     }
   }
+}
+
+async function openGroups(config: LocalConfig): Promise<SandboxCgroups | undefined> {
+  const parents = await findCgroupParents();
+  if (parents === undefined) return undefined;
+  const filesMegabytes = 2 * config.workspace_mb + sharedMemoryMegabytes;
+  return SandboxCgroups.open(parents, {
+    // Files lie in memory. Whoever fills them must not starve the processes of what is theirs.
+    memoryBytes: (config.memory_mb + filesMegabytes) * megabyte,
+    processes: config.max_processes + processesOfMachinery,
+  });
 }
 
 function isOutsideSystem(path: string): boolean {
@@ -190,14 +238,10 @@ async function readHelp(bwrapPath: string, signal: AbortSignal): Promise<string>
   }
 }
 
-/** Process 1 of the sandbox as the host sees it; undefined when bubblewrap ended before there was one. */
-async function readChildPid(stream: unknown): Promise<number | undefined> {
-  if (!(stream instanceof Readable)) return undefined;
-  let text = "";
-  stream.setEncoding("utf8");
+/** Process 1 of the sandbox as the host sees it; undefined when bubblewrap has not told it (yet). */
+function readChildPid(information: ReportFile): number | undefined {
   try {
-    for await (const chunk of stream) text += chunk;
-    return bubblewrapInfo.parse(JSON.parse(text))["child-pid"];
+    return bubblewrapInfo.parse(JSON.parse(information.read()))["child-pid"];
   } catch {
     return undefined;
   }

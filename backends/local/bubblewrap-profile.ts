@@ -47,7 +47,7 @@ export function bubblewrapArguments(profile: BubblewrapProfile): string[] {
     ...["--cap-drop", "ALL"],
     ...["--uid", String(sandboxUid), "--gid", String(sandboxUid), "--hostname", "sandbox"],
     ...(profile.disableUserNamespaces ? ["--disable-userns"] : []),
-    ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
+    ...["--new-session", "--as-pid-1", "--clearenv"],
     ...(profile.infoFd === undefined ? [] : ["--info-fd", String(profile.infoFd)]),
     ...["--seccomp", String(profile.seccompFd)],
     ...["--ro-bind", "/usr", "/usr"],

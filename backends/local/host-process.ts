@@ -8,10 +8,12 @@ const complaintLimitBytes = 4_096;
 export class HostProcess {
   /** How it ended, in words. Settles once; never rejects. */
   readonly ended: Promise<string>;
+  readonly child: ChildProcess;
   readonly #complaint = new CappedOutput(complaintLimitBytes);
   #hasEnded = false;
 
   constructor(child: ChildProcess) {
+    this.child = child;
     child.stderr?.on("data", (chunk: Buffer) => this.#complaint.write(chunk));
     child.stderr?.on("error", () => {});
     const { promise, resolve } = Promise.withResolvers<string>();

@@ -32,8 +32,11 @@ my ($READY, $STDOUT, $STDERR, $TAKEN, $EXIT, $GONE) = (16, 17, 18, 19, 20, 21);
 my $FAREWELL = 'ok';
 
 sub process_control { syscall($prctl, $_[0], $_[1], 0, 0, 0) }
-# Should the machine run out of memory, the kernel shall take the largest process of a sandbox, not the host.
-if (open(my $score, '>', '/proc/self/oom_score_adj')) { syswrite $score, '1000' }
+# Where memory runs out, the kernel shall take the largest process of the commands, before host and supervisor.
+# The file must be opened while this process is still dumpable.
+my ($score, $own_score);
+if (open($score, '+<', '/proc/self/oom_score_adj')) { sysread $score, $own_score, 16 }
+sub set_score { syswrite $score, $_[0] if $own_score }
 process_control($DUMPABLE, 0);
 process_control($SUBREAPER, 1);
 process_control($NO_NEW_PRIVS, 1);
@@ -62,7 +65,7 @@ my %jobs;
 # What the host had open without close-on-exec has come down here: no command may inherit it.
 sub close_inherited {
   opendir(my $descriptors, '/proc/self/fd') or return;
-  my %ours = map { fileno($_) => 1 } $from_host, $to_host;
+  my %ours = map { fileno($_) => 1 } $from_host, $to_host, $score || ();
   my @open = grep { /^\d+$/ && $_ > 2 && !$ours{$_} } readdir $descriptors;
   closedir $descriptors;
   for my $descriptor (@open) {
@@ -160,8 +163,11 @@ sub start {
   my $pid;
   my $fed = $has_stdin ? pipe($ends[0], $host[0]) : open($ends[0], '<', '/dev/null');
   if ($fed && pipe($host[1], $ends[1]) && pipe($host[2], $ends[2]) && pipe($told, $report)) {
+    set_score('1000');
     $pid = fork;
+    set_score($own_score) if !defined $pid || $pid;
     if (defined $pid && !$pid) {
+      close $score if $score;
       close $from_host;
       close $to_host;
       @host = ();
