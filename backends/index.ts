@@ -3,10 +3,12 @@ import { z } from "zod";
 import { LachesisError } from "../src/contracts/errors.ts";
 import type { SandboxBackend } from "../src/contracts/sandbox.ts";
 import type { BackendContext } from "./backend-context.ts";
+import { DaytonaBackend, daytonaConfig } from "./daytona.ts";
 import { DockerBackend, dockerConfig } from "./docker.ts";
 import { LocalBackend, localConfig } from "./local.ts";
 import { ModalBackend, modalConfig } from "./modal.ts";
 import { NomadBackend, nomadConfig } from "./nomad.ts";
+import { SingularityBackend, singularityConfig } from "./singularity.ts";
 import { SshBackend, sshConfig } from "./ssh.ts";
 
 /** A backend's settings before its own schema has checked them. */
@@ -18,10 +20,12 @@ type BackendEntry = {
 };
 
 const backends: Readonly<Record<string, BackendEntry>> = {
+  daytona: entry(daytonaConfig, (config, context) => new DaytonaBackend(config, context)),
   docker: entry(dockerConfig, (config, context) => new DockerBackend(config, context)),
   local: entry(localConfig, (config) => new LocalBackend(config)),
   modal: entry(modalConfig, (config, context) => new ModalBackend(config, context)),
   nomad: entry(nomadConfig, (config, context) => new NomadBackend(config, context)),
+  singularity: entry(singularityConfig, (config, context) => new SingularityBackend(config, context)),
   ssh: entry(sshConfig, (config, context) => new SshBackend(config, context)),
 };
 

@@ -3,9 +3,12 @@
  * choice. The supervisor is a child subreaper, so what commands leave running can still be found and killed.
  */
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { killMarked, markVariable } from "../marked-processes.ts";
+import { removeDirectory } from "../remove-directory.ts";
+import { ownerMark, ownerState } from "../owner-mark.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
@@ -18,13 +21,15 @@ import type { SandboxLauncher } from "./sandbox-launcher.ts";
 const megabyte = 1_048_576;
 const systemPath = "/usr/local/bin:/usr/bin:/bin";
 const controlFd = 3;
-/** Marks the processes of a sandbox, to find those that outlived a killed supervisor. */
-const markVariable = "LACHESIS_SANDBOX";
 const farewellMs = 5_000;
+/** Before the owner's mark in a directory's name. */
+const prefix = "lachesis-plain-";
 
 export class PlainLauncher implements SandboxLauncher {
   readonly #config: LocalConfig;
   readonly #python: PythonRuntime;
+  /** Of the names of directories; settles when those of dead owners are gone. */
+  #prefix: Promise<string> | undefined;
 
   constructor(config: LocalConfig, python: PythonRuntime) {
     this.#config = config;
@@ -33,7 +38,8 @@ export class PlainLauncher implements SandboxLauncher {
 
   async launch(id: string, signal: AbortSignal): Promise<SupervisedSandbox> {
     signal.throwIfAborted();
-    const directory = await mkdtemp(join(tmpdir(), `lachesis-${process.pid}-`));
+    this.#prefix ??= clearLeftovers().then(async () => `${prefix}${await ownerMark()}-`);
+    const directory = await mkdtemp(join(tmpdir(), await this.#prefix));
     const workspace = join(directory, "workspace");
     const temporary = join(directory, "tmp");
     await mkdir(workspace);
@@ -81,44 +87,3 @@ export class PlainLauncher implements SandboxLauncher {
 }
 
 const cleanEnd = "exit code 0";
-
-/** Kills every process whose environment carries the mark, until none is left. */
-async function killMarked(mark: string): Promise<void> {
-  const needle = `${markVariable}=${mark}\0`;
-  for (let round = 0; round < 20; round += 1) {
-    const names = await readdir("/proc").catch(() => []);
-    const pids = names.filter((name) => /^\d+$/.test(name));
-    const marked = await Promise.all(
-      pids.map(async (pid) =>
-        (await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "")).includes(needle),
-      ),
-    );
-    const found = pids.filter((_, index) => marked[index]);
-    if (found.length === 0) return;
-    for (const pid of found) {
-      try {
-        process.kill(Number(pid), "SIGKILL");
-      } catch {
-        // It was gone already.
-      }
-    }
-  }
-}
-
-/** Removes the directory even where commands took away the permissions to do so. */
-async function removeDirectory(directory: string): Promise<void> {
-  try {
-    await rm(directory, { recursive: true, force: true });
-  } catch {
-    await makeWritable(directory);
-    await rm(directory, { recursive: true, force: true }).catch(() => {});
-  }
-}
-
-async function makeWritable(directory: string): Promise<void> {
-  await chmod(directory, 0o700).catch(() => {});
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) {
-    if (entry.isDirectory()) await makeWritable(join(directory, entry.name));
-  }
-}

@@ -1,18 +1,12 @@
 /** The two ways of running a supervisor on the remote machine: in bubblewrap, or as plain processes. */
 import type { SandboxSpec } from "../../src/contracts/sandbox.ts";
 import { bubblewrapArguments } from "../local/bubblewrap-profile.ts";
+import { markVariable } from "../marked-processes.ts";
 import { sandboxEnvironment } from "../sandbox-environment.ts";
 import { streamSupervisorCommand } from "../supervisor/stream-supervisor.ts";
 import type { RemoteMachine } from "./remote-machine.ts";
 import type { RemoteLaunch } from "./remote-sandboxes.ts";
-import {
-  bubblewrapLaunch,
-  filterFd,
-  groupFd,
-  markVariable,
-  passwdFd,
-  plainLaunch,
-} from "./remote-scripts.ts";
+import { bubblewrapLaunch, filterFd, groupFd, passwdFd, plainLaunch } from "./remote-scripts.ts";
 import type { SshConfig } from "./ssh-config.ts";
 
 const megabyte = 1_048_576;

@@ -4,11 +4,10 @@
  * comes later can end what lost its host. Nothing is installed, and nothing but these directories is written.
  */
 import { groupFile, passwdFile } from "../local/bubblewrap-profile.ts";
+import { markVariable } from "../marked-processes.ts";
 
 /** Begins the name of every sandbox' directory; the owner's mark and the sandbox' own name follow. */
 export const directoryPrefix = "lachesis-ssh-";
-/** Names the directory in the environment of a sandbox' processes, to find those that hid. */
-export const markVariable = "LACHESIS_SANDBOX";
 export const remotePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Descriptors that the launch script of bubblewrap opens for it. */
 export const [passwdFd, groupFd, filterFd] = [6, 7, 8];

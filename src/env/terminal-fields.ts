@@ -241,7 +241,46 @@ const sshFields = {
     .describe("User and group id of sandboxed processes where the remote user is root. null = 20001."),
 };
 
-const singularityFields = {};
+const singularityFields = {
+  singularity_image: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "Image of rollouts whose item names none: a .sif file, a directory, or a source to convert once (docker://…, library://…, oras://…; a bare name means docker://). null = docker://python:3.12-slim.",
+    ),
+  singularity_cache_dir: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Directory of converted images, which processes share. null = ~/.cache/lachesis/singularity."),
+  singularity_directory: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Directory in which each sandbox' workspace gets its own. null = the system's temporary one."),
+  singularity_path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("The program. null = apptainer, else singularity, on PATH."),
+  singularity_build_timeout: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds that converting an image may take. null = 1800."),
+  singularity_start_timeout: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds that a container may take to start. null = 120."),
+};
 
 const modalFields = {
   modal_app_name: z
@@ -331,7 +370,39 @@ const modalFields = {
     ),
 };
 
-const daytonaFields = {};
+const daytonaFields = {
+  daytona_api_key: z.string().nullable().default(null).describe("API key. null = DAYTONA_API_KEY."),
+  daytona_api_url: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("URL of Daytona's API. null = https://app.daytona.io/api."),
+  daytona_target: z.string().nullable().default(null).describe("Region. null = that of the organization."),
+  daytona_image: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Image of rollouts whose item names none; needs Perl. null = python:3.12-slim."),
+  daytona_snapshot: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Snapshot instead of the image; it has its own CPUs, memory and disk."),
+  daytona_cpu: z.int().min(1).nullable().default(null).describe("CPUs of one sandbox. null = 1."),
+  daytona_disk_gib: z.int().min(1).nullable().default(null).describe("Disk of one sandbox, GiB. null = 3."),
+  daytona_auto_stop_minutes: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Minutes without a sign of life from us until Daytona deletes a sandbox. null = 15."),
+  daytona_start_timeout_seconds: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Seconds a sandbox may take to start, its image's build included. null = 300."),
+};
 
 const nomadFields = {
   nomad_address: z
