@@ -29,7 +29,7 @@ export type RolloutContextOptions = {
   /** Default: none. */
   tools?: readonly Tool[] | undefined;
   /** Given the context itself; default: the rollout has no children. */
-  children?: ((context: RolloutContext) => ChildRollouts) | undefined;
+  children?: ((context: RolloutContext) => ChildRollouts | null) | undefined;
   /** Where its sandbox comes from: a backend, or the rollout whose child this is, which goes on owning it. */
   backend: SandboxBackend | Pick<RolloutContext, "sandbox">;
   /** What the item asks of its sandbox. */

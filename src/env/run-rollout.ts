@@ -14,6 +14,7 @@ import type { Tool } from "../contracts/tool.ts";
 import { untilAborted } from "../contracts/until-aborted.ts";
 import { ToolContext } from "../tools/tool-context.ts";
 import { cancelledBy } from "./cancellation.ts";
+import { Family } from "./child-rollouts.ts";
 import type { EnvServices } from "./env-class.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
 import type { RolloutSession, RolloutTokens } from "./rollout-tokens.ts";
@@ -65,27 +66,50 @@ export async function runRollout(run: RolloutRun): Promise<PlayedRollout> {
     sessionId: rolloutId,
     contextLength: run.contextLength,
   });
-  const { outcome, result } = await playAndRelease(run, session);
+  const inference = new FailureTracing();
+  const family = new Family(run, (server) => inference.trace(server));
+  const { outcome, result } = await playAndRelease(run, { session, inference, family });
 
   const durationMs = performance.now() - startedAt;
   const turns = result?.turnsUsed ?? 0;
   events.emit("rollout-end", { rolloutId, groupId, split, outcome, turns, durationMs });
   logOutcome(logger, { rolloutId, groupId, outcome, turns, durationMs });
-  const tokens = session ? { segments: session.segments(), sampling: session.samplingRecord() } : null;
+  const tokens = session ? tokensOf(session, family.sessions) : null;
   return { rolloutId, outcome, result, tokens, durationMs };
 }
 
+/**
+ * The rollout's own segments come last: who takes the last one of a rollout takes one of its own, and a child that
+ * sampled nothing leaves nothing.
+ */
+function tokensOf(session: RolloutSession, children: readonly RolloutSession[]): RolloutTokens {
+  const ofChildren = children
+    .flatMap((child) => child.segments())
+    .filter(({ sampled }) => sampled.includes(true));
+  return { segments: [...ofChildren, ...session.segments()], sampling: session.samplingRecord() };
+}
+
+type RolloutParts = {
+  session: RolloutSession | undefined;
+  inference: FailureTracing;
+  family: Family;
+};
+
 async function playAndRelease(
   run: RolloutRun,
-  session: RolloutSession | undefined,
+  { session, inference, family }: RolloutParts,
 ): Promise<{ outcome: Outcome; result: AgentResult | null }> {
   const { servers, backend, logger, events } = run.services;
-  await using context = new EnvRolloutContext({ ...run, backend, logger });
-  const inference = new FailureTracingServer(session ?? servers);
+  await using context = new EnvRolloutContext({
+    ...run,
+    backend,
+    logger,
+    children: (parent) => family.childrenOf(parent),
+  });
   const loop = new HermesAgentLoop({
     ...run.loop,
     tools: run.tools,
-    server: inference,
+    server: inference.trace(session ?? servers),
     split: run.split,
     events,
   });
@@ -128,22 +152,22 @@ async function playAndRelease(
   return { outcome: { kind: "scored", reward, stop: result.stop }, result };
 }
 
-/** Remembers which errors came from the model server, to tell them from a sandbox's. */
-class FailureTracingServer implements ChatServer {
-  readonly #server: ChatServer;
+/** Remembers which errors came from the model servers, to tell them from a sandbox's. */
+class FailureTracing {
   readonly #thrown = new Set<unknown>();
 
-  constructor(server: ChatServer) {
-    this.#server = server;
-  }
-
-  async chatCompletion(...call: Parameters<ChatServer["chatCompletion"]>) {
-    try {
-      return await this.#server.chatCompletion(...call);
-    } catch (error) {
-      this.#thrown.add(error);
-      throw error;
-    }
+  /** The same server, whose errors are remembered. */
+  trace(server: ChatServer): ChatServer {
+    return {
+      chatCompletion: async (...call) => {
+        try {
+          return await server.chatCompletion(...call);
+        } catch (error) {
+          this.#thrown.add(error);
+          throw error;
+        }
+      },
+    };
   }
 
   /** True when the error, or what caused it, was thrown by the server. */

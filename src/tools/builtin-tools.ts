@@ -1,6 +1,7 @@
 /** The tools that come with Lachesis. A new one adds a line here. */
 import type { Tool } from "../contracts/tool.ts";
 import { browserTools } from "./browser-tools.ts";
+import { delegateTaskTool } from "./delegate-task-tool.ts";
 import { executeCodeTool } from "./execute-code-tool.ts";
 import { patchTool } from "./patch-tool.ts";
 import { processTool } from "./process-tool.ts";
@@ -20,6 +21,7 @@ export function builtinTools(services: ToolServices = noToolServices): Tool[] {
   const { browser, vision, web, webTimeoutMs, search, reader, pageChars } = services;
   return [
     ...browserTools({ browser, vision }),
+    delegateTaskTool(),
     executeCodeTool(),
     patchTool(),
     processTool(),

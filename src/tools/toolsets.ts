@@ -34,6 +34,7 @@ export const builtinToolsets: Toolsets = {
   python: { description: "A persistent Python session in the sandbox." },
   todo: { description: "The model's own list of what there is to do." },
   code_execution: { description: "Python scripts that call the other tools." },
+  delegation: { description: "Tasks for helpers on the same sandbox." },
   coding: { description: "What a programming task needs.", includes: ["terminal", "file"] },
   web: { description: "Searching the web and reading its pages." },
   search: { description: "Searching the web.", tools: ["web_search"] },
