@@ -38,6 +38,8 @@ export function plainProcesses(config: SshConfig, { python }: RemoteMachine): Re
 }
 
 export type BubblewrapOptions = {
+  /** The remote program. */
+  path: string;
   /** The filter of system calls for the remote machine. */
   filter: Uint8Array;
   disableUserNamespaces: boolean;
@@ -47,7 +49,7 @@ export type BubblewrapOptions = {
 export function bubblewrapped(
   config: SshConfig,
   { python, systemDirectories, uid }: RemoteMachine,
-  { filter, disableUserNamespaces }: BubblewrapOptions,
+  options: BubblewrapOptions,
   spec: SandboxSpec = {},
 ): RemoteLaunch {
   const prefixes = python?.prefixes.filter((path) => path !== "/usr" && !path.startsWith("/usr/")) ?? [];
@@ -55,14 +57,14 @@ export function bubblewrapped(
   const identity = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"];
   const command = [
     ...(uid === 0 ? identity : []),
-    config.bwrap_path,
+    options.path,
     ...bubblewrapArguments({
       workspace,
       workspaceBytes: config.workspace_mb * megabyte,
       temporaryBytes: config.workspace_mb * megabyte,
       sharedMemoryBytes,
       shareNetwork: spec.network ?? config.network,
-      disableUserNamespaces,
+      disableUserNamespaces: options.disableUserNamespaces,
       readOnlyDirectories: prefixes.map((path) => ({ source: path, path })),
       systemDirectories,
       passwdFd,
@@ -82,6 +84,6 @@ export function bubblewrapped(
   return {
     workspace: () => workspace,
     baseEnv: () => sandboxEnvironment({ workspace, temporary: "/tmp", binDirectory: python?.binDirectory }),
-    command: (directory) => bubblewrapLaunch(directory, filter, command),
+    command: (directory) => bubblewrapLaunch(directory, options.filter, command),
   };
 }

@@ -18,7 +18,7 @@ export type RemoteMachine = {
   base: string;
   systemDirectories: SystemDirectory[];
   /** undefined: it has none, or too old a one (`bubblewrapLack` says which). */
-  bubblewrap: { canDisableUserNamespaces: boolean } | undefined;
+  bubblewrap: { path: string; canDisableUserNamespaces: boolean } | undefined;
   bubblewrapLack: string;
   python: PythonRuntime | undefined;
   /** Names of the directories that sandboxes have there now, whoever's they are. */
@@ -79,7 +79,12 @@ export function readSurvey(output: string, config: SshConfig): RemoteMachine {
       }),
       ...all("directory").map((path) => ({ path })),
     ],
-    bubblewrap: isUsable ? { canDisableUserNamespaces: all("bwrap").includes("disable-userns") } : undefined,
+    bubblewrap: isUsable
+      ? {
+          path: one("bwrap-path") ?? config.bwrap_path,
+          canDisableUserNamespaces: all("bwrap").includes("disable-userns"),
+        }
+      : undefined,
     bubblewrapLack: hasBubblewrap ? "its bubblewrap is older than 0.7" : `it has no ${config.bwrap_path}`,
     python: python === undefined ? undefined : parsePythonAnswer(python),
     directories: all("left").filter((name) => name.startsWith(directoryPrefix)),

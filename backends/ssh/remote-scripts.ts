@@ -121,6 +121,7 @@ done
 if command -v "$bwrap" >/dev/null 2>&1; then
   help=$("$bwrap" --help 2>&1)
   say has bwrap
+  say bwrap-path "$(command -v "$bwrap")"
   case $help in *"--size BYTES"*) say bwrap size;; esac
   case $help in *--disable-userns*) say bwrap disable-userns;; esac
 fi

@@ -40,7 +40,7 @@ export function openConnections(config: SshConfig): SshConnections {
     login: {
       host,
       port,
-      user: config.user ?? userInfo().username,
+      user: config.user ?? localUser(),
       keyPaths: keys.map((path) => inHome(path, home)),
       keyPassphrase: config.key_passphrase,
       agent: config.agent,
@@ -143,7 +143,8 @@ async function tryBubblewrap(
   if (filter === undefined)
     throw unavailable(`there is no filter of system calls for its ${machine.machine}`);
   const attempt = async (disableUserNamespaces: boolean): Promise<Plan> => {
-    const plan: Plan = (spec) => bubblewrapped(config, machine, { filter, disableUserNamespaces }, spec);
+    const plan: Plan = (spec) =>
+      bubblewrapped(config, machine, { path: bubblewrap.path, filter, disableUserNamespaces }, spec);
     await using sandbox = await sandboxes.launch("probe", plan(undefined), signal);
     const result = await sandbox.exec({ argv: ["true"] }, { timeoutMs: trialTimeoutMs, signal });
     if (result.exitCode === 0) return plan;
@@ -173,6 +174,21 @@ function unavailable(why: string): LachesisError {
         "will run, opt in to plain processes of the remote user: `--env.ssh_isolation directory`.",
     },
   );
+}
+
+function localUser(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    throw new LachesisError(
+      "CONFIG_INVALID",
+      "The user to log in as is not known: this one has no name here.",
+      {
+        hint: "Set `--env.ssh_user`.",
+        cause: error,
+      },
+    );
+  }
 }
 
 function inHome(path: string, home: string): string {

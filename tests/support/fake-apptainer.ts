@@ -43,12 +43,12 @@ export class FakeApptainer implements AsyncDisposable {
 
   /** Sources of the conversions that were begun. */
   get builds(): string[] {
-    const log = join(this.programs, "builds");
-    if (!existsSync(log)) return [];
-    return readFileSync(log, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" ")[0] ?? "");
+    return this.#logged(0);
+  }
+
+  /** Kills the conversion that was begun last, with all its helpers, before any of them can tidy up. */
+  killLastBuild(): void {
+    process.kill(-Number(this.#logged(1).at(-1)), "SIGKILL");
   }
 
   /** Lets conversions wait half-way, or go on. */
@@ -60,6 +60,13 @@ export class FakeApptainer implements AsyncDisposable {
 
   listCache(): string[] {
     return existsSync(this.cache) ? readdirSync(this.cache).toSorted() : [];
+  }
+
+  #logged(column: number): string[] {
+    const log = join(this.programs, "builds");
+    if (!existsSync(log)) return [];
+    const lines = readFileSync(log, "utf8").trim().split("\n");
+    return lines.map((line) => line.split(" ")[column] ?? "");
   }
 
   async expectNothingLeft(): Promise<void> {
