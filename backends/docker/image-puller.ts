@@ -58,7 +58,7 @@ export class ImagePuller {
     const startedAtMs = performance.now();
     this.#onNotice({ level: "info", message: `Docker pulls the image ${image} …` });
     try {
-      const answer = await this.#docker.pull(withTag(image), { abortSignal: signal });
+      const answer = await this.#docker.pull(image, { abortSignal: signal });
       const lines = Readable.from(answer, { signal });
       await this.#follow(image, lines);
     } catch (error) {
@@ -96,12 +96,6 @@ export function imageUnavailable(image: string, why: string, cause?: unknown): L
 /** Whether the daemon said that it does not have the image. */
 export function isImageMissing(error: unknown): boolean {
   return statusOf(error) === 404 && /no such image/i.test(messageOf(error));
-}
-
-/** Without a tag, the daemon would pull all of them. */
-function withTag(image: string): string {
-  const name = image.slice(image.lastIndexOf("/") + 1);
-  return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
 }
 
 /** The daemon's progress: one JSON object a line. */
