@@ -8,7 +8,8 @@
  * - A creation belongs to nobody: it goes to whoever then waits longest, and is aborted when nobody needs it.
  *   Requests start as many as they need; ahead of requests at most two are under way.
  * - `maxTotal` holds for all that exist: being made, ready, in use, and until their disposal has settled.
- * - A slot that waited proves itself with a command before it is handed out; one that ended is replaced.
+ * - A slot whose end can be seen is replaced at once. One that waited for longer than a moment proves itself with a
+ *   command before it is handed out: a connection may be dead without a sign.
  */
 import { LachesisError } from "../src/contracts/errors.ts";
 import { longestTimerMs } from "../src/contracts/longest-timer.ts";
@@ -33,6 +34,8 @@ export type SandboxPoolOptions = {
   idleTimeoutMs: number;
   /** How long a rollout that was cancelled may keep its sandbox before the pool takes it away. Default: 30 s. */
   leaseGraceMs?: number;
+  /** How long a slot that was made or proven counts as alive, unless its end is seen. Default: 1 s. */
+  trustMs?: number;
   onNotice?: OnNotice;
 };
 
@@ -63,6 +66,7 @@ export class SandboxPool implements SandboxBackend {
     this.#maxTotal = options.maxTotal ?? Number.POSITIVE_INFINITY;
     this.#slots = new Slots({
       backend: options.backend,
+      trustMs: options.trustMs ?? 1_000,
       metrics: this.#metrics,
       onChange: () => this.#balance(),
       onFailure: (kind, error) => this.#onFailure(kind, error),
@@ -206,11 +210,14 @@ export class SandboxPool implements SandboxBackend {
   }
 
   #onFailure(kind: SandboxKind, error: unknown): void {
-    const before = kind.failures;
-    const backoffMs = kind.onFailure(error, performance.now());
+    const restMs = kind.onFailure(error);
     for (const waiter of kind.concerned) waiter.fail(error);
-    this.#after(backoffMs, () => this.#balance());
-    if (kind.failures === before || kind.failures !== failuresWorthANotice) return;
+    if (restMs === undefined) return;
+    this.#after(restMs, () => {
+      kind.endRest();
+      this.#balance();
+    });
+    if (kind.failures !== failuresWorthANotice) return;
     const reason = error instanceof Error ? error.message : String(error);
     const message = `The sandbox backend "${this.name}" failed ${kind.failures} times in a row; the pool goes on trying, at ever longer intervals. ${reason}`;
     this.#options.onNotice?.({ level: "warn", message });
@@ -240,7 +247,6 @@ export class SandboxPool implements SandboxBackend {
       size: this.#isIdle ? 0 : this.#options.size,
       maxTotal: this.#maxTotal,
       recent: this.#recent,
-      nowMs: performance.now(),
     });
     for (const [key, kind] of this.#kinds) {
       if (kind.isUnused && !this.#recent.includes(key)) this.#kinds.delete(key);

@@ -14,7 +14,6 @@ export type PoolState = {
   maxTotal: number;
   /** Keys of the kinds of the latest requests, the last one last. */
   recent: readonly string[];
-  nowMs: number;
 };
 
 const refillsAtOnce = 2;
@@ -54,13 +53,13 @@ function trim({ kinds, slots, size, recent }: PoolState): void {
 }
 
 /** Starts a creation for each who waits and has none in sight; returns how many lack the room for it. */
-function createForWaiters({ kinds, slots, maxTotal, nowMs }: PoolState): number {
+function createForWaiters({ kinds, slots, maxTotal }: PoolState): number {
   const lacking: { waiter: Waiter; kind: SandboxKind }[] = kinds.flatMap((kind) =>
     kind.queue.slice(kind.creations.size).map((waiter) => ({ waiter, kind })),
   );
   let starving = 0;
   for (const { kind } of lacking.sort((a, b) => a.waiter.arrival - b.waiter.arrival)) {
-    if (!kind.mayCreate(nowMs, { isAsked: true })) continue;
+    if (!kind.mayCreate({ isAsked: true })) continue;
     if (slots.total < maxTotal) slots.create(kind);
     else starving += 1;
   }
@@ -81,13 +80,13 @@ function makeRoom({ kinds, slots, recent }: PoolState, count: number): void {
 }
 
 /** Makes slots ahead of requests, where the latest requests make them likely to be needed. */
-function refill({ kinds, slots, size, maxTotal, recent, nowMs }: PoolState): void {
+function refill({ kinds, slots, size, maxTotal, recent }: PoolState): void {
   if (size === 0) return;
   const targets = targetsOf(kinds, size, recent);
   const surplus = (kind: SandboxKind) => kind.supply - (targets.get(kind.key) ?? 0);
   let refilling = kinds.reduce((sum, kind) => sum + Math.max(0, kind.creations.size - kind.queue.length), 0);
   for (const kind of kinds.toSorted((a, b) => surplus(a) - surplus(b))) {
-    while (surplus(kind) < 0 && refilling < refillsAtOnce && kind.mayCreate(nowMs, { isAsked: false })) {
+    while (surplus(kind) < 0 && refilling < refillsAtOnce && kind.mayCreate({ isAsked: false })) {
       if (supplyOf(kinds) >= size || slots.total >= maxTotal) {
         const richest = kinds.toSorted((a, b) => surplus(b) - surplus(a))[0];
         if (richest === undefined || surplus(richest) <= 0 || richest.warm.length === 0) return;

@@ -29,7 +29,7 @@ export class SandboxKind {
   /** Creations that failed in a row; what was under way together counts once. */
   failures = 0;
   #isHopeless = false;
-  #retryAtMs = 0;
+  #isResting = false;
 
   constructor(key: string, spec: SandboxSpec | undefined) {
     this.key = key;
@@ -51,26 +51,30 @@ export class SandboxKind {
   }
 
   /**
-   * After a failure one creation at a time tries again, and not at once; but where trying again is no use, those
-   * who ask are told right away.
+   * After a failure the kind rests, and then one creation at a time tries again; but where trying again is no use,
+   * those who ask are told right away.
    */
-  mayCreate(nowMs: number, { isAsked }: { isAsked: boolean }): boolean {
+  mayCreate({ isAsked }: { isAsked: boolean }): boolean {
     if (this.failures === 0 || (isAsked && this.#isHopeless)) return true;
-    return this.creations.size === 0 && nowMs >= this.#retryAtMs;
+    return this.creations.size === 0 && !this.#isResting;
   }
 
   onSuccess(): void {
     this.failures = 0;
+    this.#isResting = false;
   }
 
-  /** Returns after how many milliseconds to try again. */
-  onFailure(error: unknown, nowMs: number): number {
+  /** Returns how long the kind must rest, in milliseconds, until `endRest`; undefined while it rests already. */
+  onFailure(error: unknown): number | undefined {
     this.#isHopeless = error instanceof LachesisError && !error.retryable;
-    if (this.failures === 0 || nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = nowMs + Math.min(longestBackoffMs, firstBackoffMs * 2 ** this.failures);
-      this.failures += 1;
-    }
-    return this.#retryAtMs - nowMs;
+    if (this.#isResting) return undefined;
+    this.#isResting = true;
+    this.failures += 1;
+    return Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.failures - 1));
+  }
+
+  endRest(): void {
+    this.#isResting = false;
   }
 
   /** Those to tell of a failure: who waits longest; everybody, when it is the second in a row or no use. */

@@ -11,6 +11,8 @@ import type { SandboxKind, Waiter } from "./sandbox-kind.ts";
 
 export type SlotsOptions = {
   backend: SandboxBackend;
+  /** A slot that was proven (or made) so lately is handed out as it is. */
+  trustMs: number;
   metrics: PoolMetrics;
   /** Something changed that may let somebody go on. */
   onChange: () => void;
@@ -24,6 +26,7 @@ export class Slots {
   readonly #options: SlotsOptions;
   readonly #closing = new AbortController();
   readonly #work = new Set<Promise<unknown>>();
+  readonly #provenAtMs = new WeakMap<Sandbox, number>();
   #created = 0;
   total = 0;
   ending = 0;
@@ -51,8 +54,13 @@ export class Slots {
     newest.abort(new LachesisError("SANDBOX_CLOSED", "Nobody needs this sandbox any more."));
   }
 
-  /** Proves that a slot lives and hands it to the waiter, who may have left meanwhile. */
+  /** Hands a slot to the waiter, who may leave while the slot still has to prove that it lives. */
   offer(kind: SandboxKind, waiter: Waiter, slot: Sandbox): void {
+    const ageMs = performance.now() - (this.#provenAtMs.get(slot) ?? 0);
+    if (slot.closed !== undefined && ageMs < this.#options.trustMs) {
+      waiter.take(slot);
+      return;
+    }
     waiter.isOffered = true;
     kind.offers += 1;
     this.offered += 1;
@@ -129,6 +137,7 @@ export class Slots {
       return;
     }
     kind.creations.delete(controller);
+    this.#provenAtMs.set(slot, performance.now());
     const [waiter] = kind.queue;
     if (waiter === undefined) kind.warm.push(slot);
     else waiter.take(slot);
@@ -146,6 +155,7 @@ export class Slots {
       await this.end(slot).catch(() => {});
       return;
     }
+    this.#provenAtMs.set(slot, performance.now());
     if (kind.waiters.has(waiter)) waiter.take(slot);
     else kind.warm.unshift(slot);
     this.#options.onChange();

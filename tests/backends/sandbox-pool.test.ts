@@ -201,7 +201,7 @@ test("who waits too long is told how many are in use, and may be played afresh",
 });
 
 test.each(["seen", "unseen"])("a ready slot that died (%s) is replaced, never handed out", async (how) => {
-  const { backend, pool, acquire } = makePool({ size: 1 });
+  const { backend, pool, acquire } = makePool({ size: 1, trustMs: how === "seen" ? 60_000 : 0 });
   await using _pool = pool;
   await pool.warmUp({ signal });
   const [first] = backend.live;
@@ -212,6 +212,18 @@ test.each(["seen", "unseen"])("a ready slot that died (%s) is replaced, never ha
   await settle();
   expect(backend.live).not.toContain(first);
   expect(pool.metrics()["sandbox/evicted"]).toBe(1);
+});
+
+test.each([
+  [60_000, 0],
+  [0, 1],
+])("a slot that was made within %i ms proves itself with %i commands", async (trustMs, execs) => {
+  const { backend, pool, acquire } = makePool({ size: 1, trustMs });
+  await using _pool = pool;
+  await pool.warmUp({ signal });
+  const [first] = backend.live;
+  expect((await acquire()).id).toBe(first?.id);
+  expect(first?.execs).toBe(execs);
 });
 
 test("a backend that fails tells the first, then all who wait, and is tried again at intervals", async () => {

@@ -58,12 +58,14 @@ test("random requests, releases, cancels, deaths and failures never break the po
       fc.array(step, { maxLength: 80 }),
       fc.integer({ min: 0, max: 4 }),
       fc.integer({ min: 1, max: 5 }),
-      async (steps, size, maxTotal) => {
+      fc.constantFrom(0, 60_000),
+      async (steps, size, maxTotal, trustMs) => {
         const backend = new ScriptedBackend();
         const pool = new SandboxPool({
           backend,
           size,
           maxTotal,
+          trustMs,
           acquireTimeoutMs: 60_000,
           idleTimeoutMs: 60_000,
         });
