@@ -3,12 +3,12 @@
  * choice. The supervisor is a child subreaper, so what commands leave running can still be found and killed.
  */
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { killMarked, markVariable } from "../marked-processes.ts";
-import { removeDirectory } from "../remove-directory.ts";
 import { ownerMark, ownerState } from "../owner-mark.ts";
+import { removeDirectory } from "../remove-directory.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
@@ -87,3 +87,15 @@ export class PlainLauncher implements SandboxLauncher {
 }
 
 const cleanEnd = "exit code 0";
+
+/** A process that was killed while sandboxes of its own started has left directories that no supervisor knew of. */
+async function clearLeftovers(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  for (const name of names.filter((candidate) => candidate.startsWith(prefix))) {
+    const mark = name.slice(prefix.length, name.lastIndexOf("-"));
+    if ((await ownerState(mark)) !== "dead") continue;
+    const directory = join(tmpdir(), name);
+    await killMarked(directory);
+    await removeDirectory(directory);
+  }
+}

@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect } from "vitest";
+import { findCgroupParents } from "../../backends/local/cgroups/find-cgroups.ts";
+import { ownerMark } from "../../backends/owner-mark.ts";
 import { eventually, findByCommand, listDescendants, listOrphanedSandboxes } from "./host-processes.ts";
 
 /** Why bubblewrap sandboxes cannot be tested here; undefined when they can. */
@@ -23,7 +25,19 @@ export async function expectNoSandboxLeft(): Promise<void> {
   await eventually(() => left().length === 0, "no sandbox process is left").catch(() =>
     expect(left()).toEqual([]),
   );
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`lachesis-${process.pid}-`))).toEqual([]);
+  const mark = await ownerMark();
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`lachesis-plain-${mark}-`))).toEqual([]);
+  expect((await listCgroups()).filter((name) => name.includes(mark))).toEqual([]);
+}
+
+/** The names of all control groups that local sandboxes of anybody have made here. */
+export async function listCgroups(): Promise<string[]> {
+  const parents = await findCgroupParents();
+  if (parents === undefined) return [];
+  const directories = [parents.memory, ...(parents.version === 1 && parents.pids ? [parents.pids] : [])];
+  return directories.flatMap((directory) =>
+    readdirSync(directory).filter((name) => name.startsWith("lachesis.")),
+  );
 }
 
 /** Kills the supervisors of all sandboxes of this test process, as seen from the host. */

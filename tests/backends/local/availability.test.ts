@@ -1,16 +1,16 @@
 /** Machines that lack something: the error must say what, and how to go on. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createBackend } from "../../../backends/index.ts";
 import { isMapped } from "../../../backends/local/can-become.ts";
 import { eventually, findByCommand, listOrphanedSandboxes } from "../../support/host-processes.ts";
-import { bubblewrapSkipReason } from "../../support/local-sandboxes.ts";
+import { bubblewrapSkipReason, listCgroups } from "../../support/local-sandboxes.ts";
 
 const signal = new AbortController().signal;
 let directory: string;
@@ -140,4 +140,15 @@ test.each(["bubblewrap", "none"])("kill -9 of the host leaves nothing of isolati
   host.kill("SIGKILL");
   await eventually(() => findByCommand(`sleep ${marker}`).length === 0, "the commands are gone");
   await eventually(() => listOrphanedSandboxes().length === 0, "the sandboxes are gone");
+
+  // What cannot vanish by itself (an empty directory, an empty control group) goes at the next use.
+  const stale = async () => [
+    ...readdirSync(directory).filter((name) => name.startsWith("lachesis-plain-")),
+    ...(await listCgroups()).filter((name) => name.includes(`.${host.pid}.`)),
+  ];
+  vi.stubEnv("TMPDIR", directory);
+  await using next = createBackend("local", { isolation });
+  await next.check({ signal });
+  vi.unstubAllEnvs();
+  expect(await stale()).toEqual([]);
 });
