@@ -118,7 +118,20 @@ export class DaytonaBackend implements SandboxBackend {
         { timeout: this.#config.start_timeout_seconds },
       );
     } catch (error) {
-      throw refusal(error) ?? startFailed(id, messageOf(error), error);
+      const refused = refusal(error);
+      if (refused !== undefined) throw refused;
+      await this.#deleteFailed(client, id);
+      throw imageFailure(error, id) ?? startFailed(id, messageOf(error), error);
+    }
+  }
+
+  /** A creation that failed may have left a sandbox that never started; never rejects. */
+  async #deleteFailed(client: DaytonaClient, id: string): Promise<void> {
+    try {
+      for await (const failed of client.list({ labels: { [sandboxLabel]: id } })) await this.#delete(failed);
+    } catch (error) {
+      const message = `Could not ask Daytona what is left of the sandbox ${id}: ${messageOf(error)}.`;
+      this.#onNotice({ level: "warn", message });
     }
   }
 
@@ -201,6 +214,15 @@ function refusal(error: unknown): LachesisError | undefined {
       hint: "Give a key that may write and delete sandboxes: DAYTONA_API_KEY or `daytona_api_key`.",
       cause: error,
     },
+  );
+}
+
+function imageFailure(error: unknown, id: string): LachesisError | undefined {
+  if (!/build_failed/.test(messageOf(error))) return undefined;
+  return new LachesisError(
+    "SANDBOX_IMAGE_UNAVAILABLE",
+    `Daytona could not build the image of sandbox ${id}: ${messageOf(error)}.`,
+    { hint: "Correct `--env.daytona_image` or the item's image.", cause: error },
   );
 }
 

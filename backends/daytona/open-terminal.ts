@@ -58,7 +58,7 @@ export async function openTerminal(options: OpenTerminalOptions): Promise<Superv
     });
     creating.then((late) => stream.attach(late)).catch(() => {});
     const pty = await untilAborted(creating, signal);
-    ended = explainEnd(pty, remote);
+    ended = explainEnd(pty, remote, stream);
     void pty.wait().then(
       () => stream.finish("its terminal ended"),
       (error: unknown) => stream.finish(`its terminal failed (${messageOf(error)})`),
@@ -101,7 +101,7 @@ function refuse(answer: string, id: string, workspace: string, image = "of the c
 }
 
 /** A lost terminal says little: Daytona may know what became of the sandbox. */
-async function explainEnd(pty: DaytonaPty, remote: DaytonaSandbox): Promise<string> {
+async function explainEnd(pty: DaytonaPty, remote: DaytonaSandbox, stream: TerminalStream): Promise<string> {
   const how = await pty
     .wait()
     .then(
@@ -109,6 +109,7 @@ async function explainEnd(pty: DaytonaPty, remote: DaytonaSandbox): Promise<stri
         (exitCode === undefined ? error : `exit code ${exitCode}`) ?? "a lost connection",
       messageOf,
     );
+  if (stream.failure !== undefined) return stream.failure;
   try {
     await remote.refreshData();
     const { state = "unknown", errorReason } = remote;

@@ -19,6 +19,8 @@ export class TerminalStream extends Duplex {
   readonly #greeting: string;
   readonly #key: Buffer;
   readonly #heartbeat: NodeJS.Timeout;
+  /** Why we broke off, where it was us. */
+  failure: string | undefined;
   #pty: DaytonaPty | undefined;
   #heard: Buffer = Buffer.alloc(0);
   #isReady = false;
@@ -102,7 +104,8 @@ export class TerminalStream extends Duplex {
       const start = offset + blockHeaderBytes;
       const end = start + this.#heard.readUInt16BE(start - 2);
       if (!this.#heard.subarray(offset, offset + relayKeyBytes).equals(this.#key)) {
-        this.destroy(new Error("somebody else wrote to its terminal"));
+        this.failure = "somebody else wrote to its terminal";
+        this.destroy(new Error(this.failure));
         return;
       }
       if (end > this.#heard.length) break;
