@@ -1,7 +1,7 @@
 /** Keeps secrets out of everything that is printed or written. */
 import { type ConfigMap, isConfigMap } from "./config-file.ts";
 
-const secretKey = /(^|_|-)(api_?key|key|token|secret|password|passphrase|authorization)$/i;
+const secretKey = /(^|_|-)(api_?key|key|token|secret|password|passphrase|authorization|cookie)$/i;
 
 /** True for names of values that must never be shown. */
 export function isSecretKey(key: string): boolean {
@@ -30,8 +30,16 @@ export function collectSecrets(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(collectSecrets);
   if (!isConfigMap(value)) return [];
   return Object.entries(value).flatMap(([key, item]) =>
-    isSecretKey(key) && typeof item === "string" && item !== "" ? [item] : collectSecrets(item),
+    isSecretKey(key) && typeof item === "string" && item !== ""
+      ? [item, ...credentialsOf(item)]
+      : collectSecrets(item),
   );
+}
+
+/** `Bearer abc` is a header's value; what must not be seen is `abc`. */
+function credentialsOf(value: string): string[] {
+  const credentials = /^(?:Bearer|Basic|Token)\s+(\S+)$/i.exec(value)?.[1];
+  return credentials === undefined ? [] : [credentials];
 }
 
 /**

@@ -1,8 +1,9 @@
-/** Makes the services of tools from an environment's keys (`web_*`, `browser_*`, `vision_*`). */
+/** Makes the services of tools from an environment's keys (`web_*`, `browser_*`, `vision_*`, `mcp_servers`). */
 import { existsSync } from "node:fs";
 import { LachesisError } from "../contracts/errors.ts";
 import { type ToolConfig, toolConfig } from "../env/tool-fields.ts";
 import { BrowserService } from "../tools/browser/browser-service.ts";
+import { McpServers } from "../tools/mcp/mcp-servers.ts";
 import type { ToolServices } from "../tools/tool-services.ts";
 import { VisionService } from "../tools/vision/vision-service.ts";
 import { AddressGuard } from "../tools/web/address-guard.ts";
@@ -51,6 +52,8 @@ export function openToolServices(
   if (browser !== null) opened.use(browser);
   const vision = openVision(config);
   if (vision !== null) opened.use(vision);
+  const hasMcp = Object.keys(config.mcp_servers).length > 0;
+  const mcp = hasMcp ? opened.use(new McpServers(config.mcp_servers)) : null;
   return {
     web,
     webTimeoutMs,
@@ -59,6 +62,7 @@ export function openToolServices(
     pageChars: config.web_page_chars,
     browser,
     vision,
+    mcp,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -46,6 +46,8 @@ export const errorCodes = {
     "Correct what the server's message names: model_name, api_key, or a field of the request.",
   INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
+  MCP_SERVER_FAILED:
+    "Start the server by hand as `env.mcp_servers` says; the message has what it said, or why it was not reached.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
   PARSER_UNKNOWN: "Use a name that `environment parsers` lists, or `auto`.",
   PLACEHOLDER_TOKENS_REFUSED:
@@ -146,6 +148,7 @@ export const errorCodes = {
   TRANSFER_FAILED:
     "Check that the sandbox's path holds what the message expects, and that it fits the given limit.",
   USAGE_INVALID: "Correct the command line; `environment <verb> --help` shows what it takes.",
+  VALIDATION_UNSUPPORTED: "Give the environment's class a method `policies()` (docs/environments.md).",
   WEIGHTS_INVALID: "Use a .safetensors file that `environment train` or `npm run make-weights` wrote.",
   WEIGHTS_PUSH_FAILED:
     "Start `environment policy-server`, or correct `--policy-url`; the message has its answer.",

@@ -21,6 +21,8 @@ import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
 import { placeholderTokens } from "./placeholder-tokens.ts";
 import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
+import type { ValidationPolicies } from "./policies.ts";
+import { EnvRolloutContext } from "./rollout-context.ts";
 import { oldestVersion, rolloutSequences, type TokenRollout } from "./rollout-sequences.ts";
 import { type PlayedRollout, runRollout } from "./run-rollout.ts";
 
@@ -42,6 +44,7 @@ export abstract class HermesAgentBaseEnv<
   Config extends HermesAgentEnvConfig = HermesAgentEnvConfig,
 > extends BaseEnv<Item, Config> {
   #registry: ToolRegistry | undefined;
+  #mcpTools: Tool[] = [];
   readonly #said = new Set<string>();
 
   /** The user message that puts the item to the model. */
@@ -70,6 +73,11 @@ export abstract class HermesAgentBaseEnv<
     return undefined;
   }
 
+  /** How `environment validate` plays this environment without a model; null = it can't. */
+  policies(): ValidationPolicies<Item> | null {
+    return null;
+  }
+
   /** Every tool that toolsets may choose from. Override to add the environment's own. */
   availableTools(): Tool[] {
     return builtinTools(this.services.tools);
@@ -94,13 +102,14 @@ export abstract class HermesAgentBaseEnv<
       );
     }
     await this.services.backend.check({ signal });
+    await this.#findMcpTools(signal);
     await requireUsable(this.chooseTools(this.config.seed));
     this.#sayWhatIsNeverDrawn();
   }
 
   /** The tools of one group; a distribution is drawn from with the seed. */
   chooseTools(seed: number): Tool[] {
-    this.#registry ??= new ToolRegistry(this.availableTools());
+    this.#registry ??= new ToolRegistry([...this.availableTools(), ...this.#mcpTools]);
     return resolveTools({
       registry: this.#registry,
       enabledToolsets: this.config.enabled_toolsets,
@@ -235,6 +244,24 @@ export abstract class HermesAgentBaseEnv<
         generationParams: { temperature: this.config.agent_temperature },
       },
     );
+  }
+
+  /** The tools of MCP servers are known before the first prompt; those inside a sandbox are asked in one of their own. */
+  async #findMcpTools(signal: AbortSignal): Promise<void> {
+    const mcp = this.services.tools?.mcp ?? null;
+    if (mcp === null) return;
+    await using context = new EnvRolloutContext({
+      rolloutId: "mcp-discovery",
+      groupId: "mcp-discovery",
+      seed: this.config.seed,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      signal,
+      logger: this.services.logger,
+      limits: { toolTimeoutMs: this.config.terminal_timeout * 1000 },
+      backend: this.services.backend,
+    });
+    this.#mcpTools = await mcp.discover(context);
+    this.#registry = undefined;
   }
 
   #sayWhatIsNeverDrawn(): void {

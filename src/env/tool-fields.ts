@@ -3,6 +3,7 @@
  * servers. What is not set leaves its tools out where nobody asks for them by name.
  */
 import { z } from "zod";
+import { mcpServersConfig } from "../tools/mcp/mcp-config.ts";
 
 const httpUrl = z.string().regex(/^https?:\/\/\S+$/, "expected a URL that begins with http:// or https://");
 
@@ -86,7 +87,16 @@ const visionFields = {
 };
 
 /** All of them, for an environment's schema. */
-export const toolFields = { ...webFields, ...browserFields, ...visionFields };
+export const toolFields = {
+  ...webFields,
+  ...browserFields,
+  ...visionFields,
+  mcp_servers: mcpServersConfig
+    .default({})
+    .describe(
+      "MCP servers by name, each with a command (inside the sandbox) or a url; docs/mcp.md has the keys.",
+    ),
+};
 
 /** The same as a schema of its own, for whoever makes the services. */
 export const toolConfig = z.object(toolFields);

@@ -74,7 +74,8 @@ export function failedResult(error: string, details: JsonObject = {}): ToolResul
   return { ok: false, error, content: JSON.stringify({ error, ...details }) };
 }
 
-function toResult(output: ToolOutput): ToolResult {
+/** What a tool gives back, as a result: a non-empty string under `error` marks it as failed. */
+export function toResult(output: ToolOutput): ToolResult {
   if (typeof output === "string") return { ok: true, content: output.toWellFormed() };
   const content = JSON.stringify(output);
   const { error } = output;

@@ -1,5 +1,6 @@
 /** What tools with parts outside the sandbox work with, made by whoever wires the run; null = not configured. */
 import type { BrowserService } from "./browser/browser-service.ts";
+import type { McpServers } from "./mcp/mcp-servers.ts";
 import type { VisionService } from "./vision/vision-service.ts";
 import type { GuardedWeb } from "./web/guarded-web.ts";
 import type { PageReader, SearchEngine } from "./web/search-engine.ts";
@@ -15,6 +16,7 @@ export type ToolServices = {
   pageChars: number;
   browser: BrowserService | null;
   vision: VisionService | null;
+  mcp: McpServers | null;
 };
 
 /** A run with nothing outside its sandboxes. */
@@ -26,4 +28,5 @@ export const noToolServices: ToolServices = {
   pageChars: 20_000,
   browser: null,
   vision: null,
+  mcp: null,
 };

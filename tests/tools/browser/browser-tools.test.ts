@@ -76,7 +76,7 @@ describe.skipIf(chromiumProblem !== null)(`the browser tools (${chromiumProblem 
   }
 
   const refOf = (snapshot: unknown, text: string) =>
-    new RegExp(`${text}.*\\[(@e\\d+)\\]`).exec(String(snapshot))?.[1] ?? `no ${text} in ${snapshot}`;
+    new RegExp(`${text}.*\\[(@(?:f\\d+)?e\\d+)\\]`).exec(String(snapshot))?.[1] ?? `no ${text} in ${snapshot}`;
 
   /** The machine may be busy: a key that does nothing tells where the page is by now. */
   const title = (page: ReturnType<typeof rollout>, expected: string) =>
@@ -216,7 +216,7 @@ describe.skipIf(chromiumProblem !== null)(`the browser tools (${chromiumProblem 
     const seen = await page.call("vision", { question: "What is it?", annotate: true });
     expect(seen).toMatchObject({ success: true, analysis: "A welcome page." });
     expect(seen.annotations).toEqual(
-      expect.arrayContaining([expect.stringMatching(/link "Next page".*\[@e\d+\].*\[box=/)]),
+      expect.arrayContaining([expect.stringMatching(/link "Next page".*\[@(?:f\d+)?e\d+\].*\[box=/)]),
     );
     const sandbox = await page.context.sandbox();
     const file = await sandbox.readFile(String(seen.screenshot_path), { signal: page.context.signal });
