@@ -21,15 +21,18 @@ const deepest = 2;
 /** Children of one rollout in all, those of its children included. */
 const mostChildren = 24;
 
+/** Of a rollout's run, what its children need. */
+export type FamilyRun = Pick<RolloutRun, "services" | "loop" | "split" | "contextLength">;
+
 /** What all children of one rollout share. */
 export class Family {
-  readonly run: Pick<RolloutRun, "services" | "loop" | "split" | "contextLength">;
+  readonly run: FamilyRun;
   /** Tells the inference server's failures from a sandbox's, as for the parent. */
   readonly traced: (server: ChatServer) => ChatServer;
   readonly #sessions: RolloutSession[] = [];
   #born = 0;
 
-  constructor(run: RolloutRun, traced: (server: ChatServer) => ChatServer) {
+  constructor(run: FamilyRun, traced: (server: ChatServer) => ChatServer) {
     this.run = run;
     this.traced = traced;
   }
@@ -57,7 +60,8 @@ export class Family {
   }
 
   countChild(): void {
-    if (this.left <= 0) throw new LachesisError("INTERNAL", `A rollout has ${mostChildren} children at most.`);
+    if (this.left <= 0)
+      throw new LachesisError("INTERNAL", `A rollout has ${mostChildren} children at most.`);
     this.#born += 1;
   }
 }

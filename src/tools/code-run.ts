@@ -86,7 +86,11 @@ class CodeRun {
       () => this.#onExit(137),
     );
     this.#limit = setTimeout(
-      () => this.#end({ status: "timeout", error: `The code was stopped at its limit of ${inSeconds(options.timeoutMs)}.` }),
+      () =>
+        this.#end({
+          status: "timeout",
+          error: `The code was stopped at its limit of ${inSeconds(options.timeoutMs)}.`,
+        }),
       Math.min(options.timeoutMs, longestTimerMs),
     );
     process.stdin.write(encodeFrame({ code: options.code, tools: options.tools.map(describeTool) }));
@@ -118,7 +122,8 @@ class CodeRun {
     } catch {
       this.#end({
         status: "error",
-        error: "The code wrote into the channel of its tools and was stopped. Call tools by the functions of hermes_tools.",
+        error:
+          "The code wrote into the channel of its tools and was stopped. Call tools by the functions of hermes_tools.",
       });
     }
   }

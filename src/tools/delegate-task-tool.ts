@@ -13,7 +13,11 @@ const mostTasks = 3;
 const mostTraced = 100;
 const summaryChars = 20_000;
 
-const goal = z.string().min(1).max(20_000).describe("What is to be done, so that it can be understood alone.");
+const goal = z
+  .string()
+  .min(1)
+  .max(20_000)
+  .describe("What is to be done, so that it can be understood alone.");
 const taskContext = z
   .string()
   .max(100_000)
@@ -35,7 +39,12 @@ const parameters = z.strictObject({
     .max(mostTasks)
     .optional()
     .describe(`Up to ${mostTasks} tasks to be done at the same time, instead of goal.`),
-  max_iterations: z.int().min(1).max(50).default(50).describe("Model calls a child may make, at most your own limit."),
+  max_iterations: z
+    .int()
+    .min(1)
+    .max(50)
+    .default(50)
+    .describe("Model calls a child may make, at most your own limit."),
 });
 
 type Task = { goal: string; context?: string | undefined; toolsets?: string[] | undefined };
@@ -48,7 +57,10 @@ export function delegateTaskTool(): Tool {
       "conversation. Waits for them and answers with what each says at its end.",
     toolset: "delegation",
     parameters,
-    async run({ goal, context: told, toolsets, tasks, max_iterations: maxTurns }, context): Promise<ToolOutput> {
+    async run(
+      { goal, context: told, toolsets, tasks, max_iterations: maxTurns },
+      context,
+    ): Promise<ToolOutput> {
       const { children } = context;
       if (children === null) return { error: "A helper's helper can't give tasks away: do it yourself." };
       if ((goal === undefined) === (tasks === undefined)) {
@@ -66,7 +78,9 @@ export function delegateTaskTool(): Tool {
       }
       const startedMs = performance.now();
       const results = await playAll(
-        all.map((task, index) => () => playOne(task, { index, maxTurns, tools: choices[index] ?? [], children })),
+        all.map(
+          (task, index) => () => playOne(task, { index, maxTurns, tools: choices[index] ?? [], children }),
+        ),
       );
       return { results, total_duration_seconds: secondsSince(startedMs) };
     },
@@ -139,15 +153,21 @@ function messagesOf({ goal, context }: Task): ChatMessage[] {
 
 /** The last thing the child said. */
 function summaryOf({ messages }: ChildResult): string {
-  const said = messages.findLast(({ role, content }) => role === "assistant" && typeof content === "string" && content.trim() !== "");
+  const said = messages.findLast(
+    ({ role, content }) => role === "assistant" && typeof content === "string" && content.trim() !== "",
+  );
   return typeof said?.content === "string" ? said.content.trim() : "";
 }
 
 function traceOf({ messages }: ChildResult) {
   const answers = new Map(
-    messages.flatMap((message) => (message.role === "tool" ? [[message.tool_call_id, message.content] as const] : [])),
+    messages.flatMap((message) =>
+      message.role === "tool" ? [[message.tool_call_id, message.content] as const] : [],
+    ),
   );
-  const calls = messages.flatMap((message) => (message.role === "assistant" ? (message.tool_calls ?? []) : []));
+  const calls = messages.flatMap((message) =>
+    message.role === "assistant" ? (message.tool_calls ?? []) : [],
+  );
   return calls.slice(0, mostTraced).map(({ id, function: { name, arguments: written } }) => ({
     tool: name,
     args_bytes: Buffer.byteLength(written),

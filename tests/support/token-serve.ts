@@ -11,9 +11,11 @@ import { openServices } from "../../src/cli/environment-services.ts";
 import { resolveConfig } from "../../src/cli/resolve-config.ts";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
 import { createEnvironment } from "../../src/env/create-environment.ts";
+import type { EnvClass } from "../../src/env/env-class.ts";
 import { serveEnvironment } from "../../src/env/serve.ts";
 import { practiceConfig } from "../../src/practice/practice-config.ts";
 import { startPracticeServer } from "../../src/practice/practice-server.ts";
+import type { Teacher } from "../../src/practice/teacher.ts";
 import type { TokenLogEntry } from "../../src/practice/token-log.ts";
 import type { WireName } from "../../src/practice/wire/token-wire.ts";
 import { EventBus } from "../../src/telemetry/events.ts";
@@ -34,6 +36,9 @@ export type TokenServe = {
   flags?: readonly string[];
   /** Sequences per batch; the run ends after the first batch. */
   batchSize?: number;
+  /** Default: gsm8k-agent, and a teacher who knows its problems. */
+  envClass?: EnvClass;
+  teacher?: Teacher;
 };
 
 /** Serves until the trainer has a batch; answers what the trainer got and what was said and sampled meanwhile. */
@@ -44,6 +49,8 @@ export async function serveOneBatch({
   tokenizer,
   flags = [],
   batchSize = 8,
+  envClass = Gsm8kAgentEnv,
+  teacher,
 }: TokenServe) {
   await using started = new AsyncDisposableStack();
   const runDirectory = await mkdtemp(join(tmpdir(), "lachesis-tokens-"));
@@ -54,7 +61,7 @@ export async function serveOneBatch({
   const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal: never });
   const server = started.use(
     await startPracticeServer({
-      teacher: new Gsm8kTeacher(problems),
+      teacher: teacher ?? new Gsm8kTeacher(problems),
       config: practiceConfig.parse({ error_rate: 0.4, seed: 3, ...practice }),
       model,
       shapes: [shape],
@@ -63,7 +70,7 @@ export async function serveOneBatch({
   );
   const trainer = started.use(await TestTrainer.registered({ batch_size: batchSize, max_token_len: 8192 }));
   const { env, servers } = resolveConfig({
-    envClass: Gsm8kAgentEnv,
+    envClass,
     file: undefined,
     flags: splitArguments(
       [
@@ -108,7 +115,7 @@ export async function serveOneBatch({
       stopping: never,
     }),
   );
-  const playing = createEnvironment(Gsm8kAgentEnv, { config: env, services });
+  const playing = createEnvironment(envClass, { config: env, services });
   const serving = serveEnvironment({ env: playing, drain: never, abort: never, pollIntervalMs: 20 });
   const batch = await trainer.nextBatch();
   const summary = await serving;

@@ -84,7 +84,9 @@ print(terminal("exit 3")["exit_code"], terminal(5)["error"][:17])
 print(sorted(lachesis_tools.__all__))
 `);
     expect(result).toMatchObject({ ok: true, status: "success", tool_calls_made: 6 });
-    const names = tools.map(({ name }) => name).filter((name) => !/^(execute_code|delegate_task)$/.test(name));
+    const names = tools
+      .map(({ name }) => name)
+      .filter((name) => !/^(execute_code|delegate_task)$/.test(name));
     expect(result.output).toBe(
       [
         `${(await context.sandbox()).workspace}/inner`,
@@ -103,7 +105,11 @@ print(sorted(lachesis_tools.__all__))
   });
 
   test.each<[string, string, RegExp]>([
-    ["an exception", "def f():\n    return 1 / 0\nf()", /^Traceback[\s\S]*<code>", line 3[\s\S]*ZeroDivisionError: division by zero\n$/],
+    [
+      "an exception",
+      "def f():\n    return 1 / 0\nf()",
+      /^Traceback[\s\S]*<code>", line 3[\s\S]*ZeroDivisionError: division by zero\n$/,
+    ],
     ["a syntax error", "print('a'\n", /SyntaxError/],
     ["sys.exit with a code", "import sys; sys.exit(4)", /sys\.exit\(4\)/],
     ["an exit behind Python's back", "import os; os._exit(5)", /exit code 5/],
@@ -120,14 +126,20 @@ print(sorted(lachesis_tools.__all__))
   test.each<[string, string]>([
     ["sys.exit(0)", "import sys; print('done'); sys.exit(0)"],
     ["a child that forks and ends", "import os\nif os.fork() == 0: pass\nelse: os.wait(); print('done')"],
-    ["threads that call tools at once", `
+    [
+      "threads that call tools at once",
+      `
 from concurrent.futures import ThreadPoolExecutor
 from hermes_tools import terminal
 with ThreadPoolExecutor(8) as pool:
     assert list(pool.map(lambda n: terminal(f"echo {n}")["output"], range(20))) == [f"{n}\\n" for n in range(20)]
-print('done')`],
+print('done')`,
+    ],
     ["an exit handler", "import atexit; atexit.register(lambda: print('done'))"],
-    ["an odd class for stdout", "import sys, io; sys.stdout = io.StringIO(); sys.__stdout__; import os; os.write(1, b'done\\n')"],
+    [
+      "an odd class for stdout",
+      "import sys, io; sys.stdout = io.StringIO(); sys.__stdout__; import os; os.write(1, b'done\\n')",
+    ],
   ])("succeeds with %s", async (_case, code) => {
     expect(await run(code)).toMatchObject({ ok: true, status: "success", output: "done\n" });
   });
@@ -166,7 +178,9 @@ print([("error" in answer) for answer in answers].index(True), answers[-1]["erro
 
   test("cuts long output in the middle, and floods too", async () => {
     const { output } = await run("print('start'); print('x' * 5_000_000); print('end')");
-    expect(String(output)).toMatch(/^start\nx+\n\n\.\.\. \[OUTPUT TRUNCATED: \d+ of 5000011 characters left out\] \.\.\.\n\nx+\nend\n$/);
+    expect(String(output)).toMatch(
+      /^start\nx+\n\n\.\.\. \[OUTPUT TRUNCATED: \d+ of 5000011 characters left out\] \.\.\.\n\nx+\nend\n$/,
+    );
     expect(String(output).length).toBeLessThan(50_200);
   });
 
@@ -183,7 +197,7 @@ time.sleep(30)`;
   test.each<[string, string]>([
     ["garbage", "b'garbage garbage'"],
     ["a header and no JSON", "b'00000004\\nnope'"],
-    ["JSON that is no frame", 'b\'00000012\\n{"tool": 1  }\''],
+    ["JSON that is no frame", "b'00000012\\n{\"tool\": 1  }'"],
     ["a frame of another shape", 'b\'00000015\\n{"end":"x","a":1}\'[:24]'],
     ["a frame that claims 99 MB", "b'99999999\\n{'"],
     ["nesting without end", "b'00050000\\n' + b'[' * 50000"],
@@ -220,7 +234,9 @@ for fd in range(3, 20):
   );
 
   test("a tool's own machinery that fails, fails the call", async () => {
-    await expect(run("from hermes_tools import broken; broken()")).rejects.toMatchObject({ code: "SANDBOX_DIED" });
+    await expect(run("from hermes_tools import broken; broken()")).rejects.toMatchObject({
+      code: "SANDBOX_DIED",
+    });
   });
 
   test("is called off with the rollout, and leaves nothing running", async () => {
@@ -229,8 +245,18 @@ for fd in range(3, 20):
     const running = toolCaller(cancelled)("execute_code", {
       code: "open('up', 'w'); import subprocess; subprocess.run(['sleep', '98703'])",
     });
-    const check = async () => (await cancelled.sandbox()).readFile("up", { signal: AbortSignal.timeout(10_000) });
-    await expect.poll(() => check().then(() => true, () => false), { timeout: 20_000 }).toBe(true);
+    const check = async () =>
+      (await cancelled.sandbox()).readFile("up", { signal: AbortSignal.timeout(10_000) });
+    await expect
+      .poll(
+        () =>
+          check().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true);
     cancel.abort(new Error("enough"));
     await expect(running).rejects.toThrow("enough");
     await cancelled[Symbol.asyncDispose]();
