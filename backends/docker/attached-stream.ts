@@ -21,6 +21,8 @@ export class AttachedStream extends Duplex {
   constructor(connection: Duplex) {
     super({ allowHalfOpen: true });
     this.#connection = connection;
+    // A daemon that goes away before anybody listens must not end the host; whoever listens later sees it destroyed.
+    this.on("error", () => {});
     connection.on("data", (chunk: Buffer) => this.#take(chunk));
     connection.on("end", () => this.push(null));
     connection.on("close", () => this.push(null));

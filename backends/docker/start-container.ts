@@ -2,11 +2,12 @@
 import { Duplex } from "node:stream";
 import type Docker from "dockerode";
 import { LachesisError } from "../../src/contracts/errors.ts";
+import { untilAborted } from "../../src/contracts/until-aborted.ts";
 import { openStreamSandbox } from "../supervisor/stream-supervisor.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 import { AttachedStream } from "./attached-stream.ts";
 import { baseEnvironment } from "./container-options.ts";
-import { callTimeoutMs, daemonUnavailable, messageOf } from "./docker-client.ts";
+import { callTimeoutMs, daemonUnavailable, messageOf, statusOf } from "./docker-client.ts";
 import { isImageMissing } from "./image-puller.ts";
 import { removeContainer } from "./remove-container.ts";
 
@@ -39,20 +40,23 @@ export async function startContainer(options: StartContainerOptions): Promise<Su
     if (!(await removeContainer(container))) onLeft(container.id);
   };
 
-  let stream: AttachedStream;
+  let attached: AttachedStream | undefined;
   try {
     signal.throwIfAborted();
     const channels = { stdin: true, stdout: true, stderr: true };
-    const connection = await container.attach({ stream: true, hijack: true, ...channels });
+    const attaching = container.attach({ stream: true, hijack: true, ...channels });
+    const connection = await untilAborted(attaching, abortSignal);
     if (!(connection instanceof Duplex)) throw new Error("the daemon gave no two-way connection");
-    stream = new AttachedStream(connection);
+    attached = new AttachedStream(connection);
     signal.throwIfAborted();
     await container.start({ abortSignal });
   } catch (error) {
+    attached?.destroy();
     await demolish();
     signal.throwIfAborted();
     throw startFailure(id, error);
   }
+  const stream = attached;
 
   const { promise: ended, resolve } = Promise.withResolvers<string>();
   const onEnd = () => {
@@ -93,6 +97,12 @@ function startFailure(id: string, error: unknown): LachesisError {
   if (/exec: "sh"/.test(message)) {
     return new LachesisError("SANDBOX_UNAVAILABLE", `The image of sandbox ${id} has no shell: ${message}.`, {
       hint: "Use an image that has sh, tar, and perl or python3, e.g. debian:12-slim or python:3.12-slim.",
+      cause: error,
+    });
+  }
+  if (statusOf(error) === 400) {
+    return new LachesisError("SANDBOX_UNAVAILABLE", `Docker makes no such container: ${message}.`, {
+      hint: "Correct what the message names, among `--env.docker_*`, `--env.terminal_*` and what the item asks for.",
       cause: error,
     });
   }

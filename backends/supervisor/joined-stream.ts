@@ -14,6 +14,8 @@ export class JoinedStream extends Duplex {
     super({ allowHalfOpen: true });
     this.#input = input;
     this.#output = output;
+    // What fails before anybody listens must not end the host; whoever listens later sees it destroyed.
+    this.on("error", () => {});
     input.on("error", () => {});
     output.on("error", (error) => this.destroy(error));
     output.on("end", () => this.push(null));

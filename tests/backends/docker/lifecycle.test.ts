@@ -110,6 +110,17 @@ describe.skipIf(dockerSkipReason !== undefined)(
       });
     });
 
+    test.each([
+      ["a name that is none", { image: "No Such Name" }, "invalid reference"],
+      ["more CPUs than there are", { cpus: 100_000 }, "CPUs"],
+    ])("%s is refused in the daemon's words, not to be tried again", async (_what, spec, words) => {
+      await expect(create(spec)).rejects.toMatchObject({
+        code: "SANDBOX_UNAVAILABLE",
+        message: expect.stringContaining(words),
+        retryable: false,
+      });
+    });
+
     test("a container that is killed from outside says how it ended", async () => {
       const killed = await create();
       const waiting = killed.exec({ argv: ["sleep", "1000"] }, exec);
