@@ -188,6 +188,20 @@ test("a rollout that is cancelled while it waits leaves the queue, and its creat
   expect(idOf(states[1])).toBe("scripted-1");
 });
 
+test("a slot that proves itself for a rollout that leaves meanwhile goes to the next one", async () => {
+  const { backend, pool, acquire } = makePool({ size: 1, trustMs: 0 });
+  await using _pool = pool;
+  await pool.warmUp({ signal });
+  backend.isAutomatic = false;
+  const cancelled = new AbortController();
+  const states = watch([acquire(undefined, cancelled.signal)]);
+  cancelled.abort(new Error("cancelled"));
+  await settle();
+  expect(pool.counts()).toMatchObject({ warm: 1, inUse: 0, waiting: 0 });
+  expect(states).toEqual([{ error: cancelled.signal.reason }]);
+  expect((await acquire()).id).toBe("scripted-1");
+});
+
 test("who waits too long is told how many are in use, and may be played afresh", async () => {
   const { pool, acquire } = makePool({ size: 0, maxTotal: 1, acquireTimeoutMs: 20 });
   await using _pool = pool;
