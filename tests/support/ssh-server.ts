@@ -48,6 +48,7 @@ export class SshServer implements AsyncDisposable {
   readonly #relay: Server;
   readonly #sockets = new Set<Socket>();
   readonly #sshdPort: number;
+  readonly #lost = new Set<Socket>();
   #isSilent = false;
   port = 0;
 
@@ -160,14 +161,25 @@ export class SshServer implements AsyncDisposable {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Lets nothing more through, and closes nothing either; or lets all through again. */
+  /**
+   * Lets nothing through, and closes nothing either, until it lets new connections through again; those of before
+   * stay lost: neither end hears of the other any more.
+   */
   setSilent(isSilent: boolean): void {
     this.#isSilent = isSilent;
-    for (const socket of this.#sockets) isSilent ? socket.pause() : socket.resume();
+    if (!isSilent) return;
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.removeAllListeners("close");
+      socket.resume();
+      this.#sockets.delete(socket);
+      this.#lost.add(socket);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.cutConnections();
+    for (const socket of this.#lost) socket.destroy();
     const closed = new Promise((resolve) => this.#relay.close(resolve));
     if (this.#process.exitCode === null) {
       const ended = new Promise((resolve) => this.#process.once("exit", resolve));
@@ -194,13 +206,12 @@ export class SshServer implements AsyncDisposable {
     ] as const) {
       this.#sockets.add(from);
       from.setNoDelay(true);
-      from.on("error", () => to.destroy());
+      from.on("error", () => {});
       from.on("close", () => {
         this.#sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
-      if (this.#isSilent) from.pause();
+      if (!this.#isSilent) from.pipe(to);
     }
   }
 }

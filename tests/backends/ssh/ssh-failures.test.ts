@@ -6,7 +6,7 @@ import type { Notice } from "../../../backends/backend-context.ts";
 import { ownerMark } from "../../../backends/owner-mark.ts";
 import { fingerprint } from "../../../backends/ssh/known-hosts.ts";
 import { SshBackend, sshConfig } from "../../../backends/ssh.ts";
-import { eventually, findByCommand } from "../../support/host-processes.ts";
+import { eventually, findByCommand, listDescendants } from "../../support/host-processes.ts";
 import { isRunning } from "../../support/local-sandboxes.ts";
 import { markerSeconds, neverAborted as signal, text } from "../../support/sandbox-contract-context.ts";
 import {
@@ -154,6 +154,24 @@ describe.skipIf(sshSkipReason !== undefined)(title("ssh", sshSkipReason), async 
         expect(isRunning(marker)).toBe(false);
         expect(own.listSandboxes()).toHaveLength(1);
         expect((await next.exec({ argv: ["true"] }, { timeoutMs: 20_000, signal })).exitCode).toBe(0);
+      },
+    );
+
+    test.skipIf(reason !== undefined)(
+      title("a sandbox that will not end with its input is ended over another channel", reason),
+      async () => {
+        await using backend = open({ isolation });
+        const sandbox = await backend.create(sshOf);
+        const marker = markerSeconds();
+        const started = `setsid env -i sleep ${marker} & sleep 0.1`;
+        await sandbox.exec({ shell: started }, { timeoutMs: 20_000, signal });
+        expect(isRunning(marker)).toBe(true);
+        for (const { pid, command } of listDescendants()) {
+          if (command === "supervisor") process.kill(pid, "SIGSTOP");
+        }
+        await sandbox[Symbol.asyncDispose]();
+        expect(isRunning(marker)).toBe(false);
+        await expectNothingOn(server);
       },
     );
   });
