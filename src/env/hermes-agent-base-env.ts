@@ -215,7 +215,7 @@ export abstract class HermesAgentBaseEnv<
     const { sequences, leftOut } = rolloutSequences(rollouts, { ...config, maxSequences });
     if (leftOut > 0) {
       this.#sayOnce(
-        "A rollout's history was rewritten, and its group would become larger than the rollout server takes: only the last segment of each rollout is sent.",
+        "Rollouts have several segments (their history was rewritten, or they had children), and a group of all would be larger than the rollout server takes: only the last segment of each rollout is sent.",
       );
     }
     const version = oldestVersion(rollouts) ?? weightVersion;
@@ -257,7 +257,7 @@ export abstract class HermesAgentBaseEnv<
       deadlineMs: Number.POSITIVE_INFINITY,
       signal,
       logger: this.services.logger,
-      limits: { toolTimeoutMs: this.config.terminal_timeout * 1000 },
+      limits: { toolTimeoutMs: Math.min(this.config.terminal_timeout * 1000, longestTimerMs) },
       backend: this.services.backend,
     });
     this.#mcpTools = await mcp.discover(context);

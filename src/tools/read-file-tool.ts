@@ -16,6 +16,7 @@ const longestLineChars = 2_000;
 /** Characters of a page. Results of this tool are never spilled into a file, so it keeps its own limit. */
 const pageChars = 50_000;
 const similarFiles = 5;
+const imageName = /\.(avif|bmp|gif|ico|jpe?g|png|tiff?|webp)$/i;
 
 const exitCode = { notFound: 66, directory: 67, notRegular: 68, unreadable: 69 } as const;
 
@@ -71,9 +72,11 @@ function page(path: string, stdout: Buffer, offset: number): ToolOutput {
   const totalLines = Number(header?.[2]) + (hasOpenLine ? 1 : 0);
   const body = stdout.subarray(header?.[0].length ?? 0);
   if (body.includes(0)) {
+    const isImage = imageName.test(path);
     return {
-      error: `${path} is a binary file. Look at it with a program of the terminal.`,
+      error: `${path} is ${isImage ? "an image" : "a binary file"}. Look at it with a program of the terminal.`,
       is_binary: true,
+      is_image: isImage,
       file_size: fileSize,
     };
   }

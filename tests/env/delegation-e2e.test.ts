@@ -1,8 +1,8 @@
 /** What children of a rollout sample is trained on as the rollout's own: ids exactly as sampled, its score. */
 import { expect, test, vi } from "vitest";
+import type { AgentResult } from "../../src/agent/agent-result.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
-import type { AgentResult } from "../../src/agent/agent-result.ts";
 import type { Teacher, TeacherTurn, TurnRequest } from "../../src/practice/teacher.ts";
 import type { ToolContext } from "../../src/tools/tool-context.ts";
 import { expectedSequence, sequencesOf, serveOneBatch } from "../support/token-serve.ts";
@@ -51,64 +51,74 @@ function nextTurn({ messages, errs }: TurnRequest): TeacherTurn {
   }
   if (isOver) return { content: "The house stands.", calls: [] };
   const parts = errs ? ["wall", "wall"] : ["wall", "roof"];
-  const tasks = parts.map((name) => ({ goal: `Make the ${name}.`, context: "Be quick.", toolsets: ["terminal"] }));
+  const tasks = parts.map((name) => ({
+    goal: `Make the ${name}.`,
+    context: "Be quick.",
+    toolsets: ["terminal"],
+  }));
   return { content: "Helpers!", calls: [{ name: "delegate_task", arguments: { tasks } }] };
 }
 
 test.each([
   ["vllm", "vllm-generate"],
   ["sglang", "sglang"],
-] as const)("server_type %s: a group holds its rollouts' and their children's segments", async (serverType, shape) => {
-  const { batch, log, ended, summary } = await serveOneBatch({
-    serverType,
-    shape,
-    envClass: HouseEnv,
-    teacher: builder,
-    batchSize: 12,
-  });
-  expect(summary).toMatchObject({ endedBy: "complete", deadLetters: null });
-  expect(ended.every(({ outcome }) => outcome.kind === "scored")).toBe(true);
-  expect(batch).toHaveLength(1);
-  const [group] = batch;
-  expect(group?.group_overrides).toMatchObject({ group_size: 12 });
-
-  const sessions = Map.groupBy(
-    log.filter(({ fault }) => fault === null),
-    ({ session_id: session }) => String(session),
-  );
-  const told = new Map([...sessions].map(([id, turns]) => [JSON.stringify(expectedSequence(turns)), id]));
-  const sequences = sequencesOf(batch);
-  for (const sequence of sequences) expect(told.has(JSON.stringify(sequence))).toBe(true);
-
-  const conversations = group?.messages ?? [];
-  const scores = group?.scores ?? [];
-  // Each rollout: its children in the order they began, then itself; all with one score.
-  for (let rollout = 0; rollout < 4; rollout++) {
-    const [first, second, own] = [0, 1, 2].map((part) => conversations[3 * rollout + part]);
-    expect(first?.[0]).toMatchObject({ role: "system", content: expect.stringContaining("part of a larger task") });
-    expect(first?.[1]?.content).toMatch(/^Make the wall\.\n\nWhat you should know:\nBe quick\.$/);
-    expect(second?.[1]?.content).toMatch(/^Make the (roof|wall)\./);
-    expect(own?.[0]?.content).toMatch(/^Build house \d+\.$/);
-    const expected = String(second?.[1]?.content).startsWith("Make the roof") ? 1 : 0;
-    expect(scores.slice(3 * rollout, 3 * rollout + 3)).toEqual([expected, expected, expected]);
-    const answer = JSON.parse(String(own?.find(({ role }) => role === "tool")?.content));
-    expect(answer).toMatchObject({
-      results: [
-        {
-          task_index: 0,
-          status: "completed",
-          summary: "The wall is done.",
-          api_calls: 2,
-          exit_reason: "completed",
-          tokens: { input: expect.any(Number), output: expect.any(Number) },
-          tool_trace: [{ tool: "terminal" }],
-        },
-        { task_index: 1, status: "completed" },
-      ],
+] as const)(
+  "server_type %s: a group holds its rollouts' and their children's segments",
+  async (serverType, shape) => {
+    const { batch, log, ended, summary } = await serveOneBatch({
+      serverType,
+      shape,
+      envClass: HouseEnv,
+      teacher: builder,
+      batchSize: 12,
     });
-  }
-  expect([...sessions.keys()].filter((id) => /\.d[12]$/.test(id)).length).toBeGreaterThanOrEqual(8);
-});
+    expect(summary).toMatchObject({ endedBy: "complete", deadLetters: null });
+    expect(ended.every(({ outcome }) => outcome.kind === "scored")).toBe(true);
+    expect(batch).toHaveLength(1);
+    const [group] = batch;
+    expect(group?.group_overrides).toMatchObject({ group_size: 12 });
+
+    const sessions = Map.groupBy(
+      log.filter(({ fault }) => fault === null),
+      ({ session_id: session }) => String(session),
+    );
+    const told = new Map([...sessions].map(([id, turns]) => [JSON.stringify(expectedSequence(turns)), id]));
+    const sequences = sequencesOf(batch);
+    for (const sequence of sequences) expect(told.has(JSON.stringify(sequence))).toBe(true);
+
+    const conversations = group?.messages ?? [];
+    const scores = group?.scores ?? [];
+    // Each rollout: its children in the order they began, then itself; all with one score.
+    for (let rollout = 0; rollout < 4; rollout++) {
+      const [first, second, own] = [0, 1, 2].map((part) => conversations[3 * rollout + part]);
+      expect(first?.[0]).toMatchObject({
+        role: "system",
+        content: expect.stringContaining("part of a larger task"),
+      });
+      expect(first?.[1]?.content).toMatch(/^Make the wall\.\n\nWhat you should know:\nBe quick\.$/);
+      expect(second?.[1]?.content).toMatch(/^Make the (roof|wall)\./);
+      expect(own?.[0]?.content).toMatch(/^Build house \d+\.$/);
+      const expected = String(second?.[1]?.content).startsWith("Make the roof") ? 1 : 0;
+      expect(scores.slice(3 * rollout, 3 * rollout + 3)).toEqual([expected, expected, expected]);
+      const answer = JSON.parse(String(own?.find(({ role }) => role === "tool")?.content));
+      expect(answer).toMatchObject({
+        results: [
+          {
+            task_index: 0,
+            status: "completed",
+            summary: "The wall is done.",
+            api_calls: 2,
+            exit_reason: "completed",
+            tokens: { input: expect.any(Number), output: expect.any(Number) },
+            tool_trace: [{ tool: "terminal" }],
+          },
+          { task_index: 1, status: "completed" },
+        ],
+      });
+    }
+    expect([...sessions.keys()].filter((id) => /\.d[12]$/.test(id)).length).toBeGreaterThanOrEqual(8);
+  },
+);
 
 test("segments: last leaves the children out", async () => {
   const { batch } = await serveOneBatch({

@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AssistantMessage, ChatServer } from "../../src/contracts/chat.ts";
 import { LachesisError } from "../../src/contracts/errors.ts";
@@ -5,7 +6,6 @@ import type { SandboxBackend } from "../../src/contracts/sandbox.ts";
 import { Family } from "../../src/env/child-rollouts.ts";
 import { EventBus } from "../../src/telemetry/events.ts";
 import { builtinTools } from "../../src/tools/builtin-tools.ts";
-import { pino } from "pino";
 import { plainBackend, rolloutContext, toolCaller } from "../support/rollout-context.ts";
 
 let backend: SandboxBackend;
@@ -66,7 +66,9 @@ describe("delegate_task", () => {
     );
     const call = toolCaller(context);
     await call("delegate_task", { goal: "Run." });
-    expect(await call("terminal", { command: "pgrep -f 'slee[p] 98801' | wc -l" })).toMatchObject({ output: "0\n" });
+    expect(await call("terminal", { command: "pgrep -f 'slee[p] 98801' | wc -l" })).toMatchObject({
+      output: "0\n",
+    });
     expect(await call("process", { action: "list" })).toMatchObject({ processes: [] });
   });
 
@@ -87,10 +89,9 @@ describe("delegate_task", () => {
   });
 
   test("a child that runs out of turns has failed, with what it said last", async () => {
-    await using context = parent(
-      async () => ({ content: "still at it", ...calling("todo", {}) }),
-      { maxTurns: 3 },
-    );
+    await using context = parent(async () => ({ content: "still at it", ...calling("todo", {}) }), {
+      maxTurns: 3,
+    });
     expect(await toolCaller(context)("delegate_task", { goal: "Go on.", max_iterations: 50 })).toMatchObject({
       results: [{ status: "failed", exit_reason: "max_iterations", summary: "still at it", api_calls: 3 }],
     });
@@ -100,7 +101,11 @@ describe("delegate_task", () => {
     ["no task", {}, /either goal/],
     ["both", { goal: "a", tasks: [{ goal: "b" }] }, /either goal/],
     ["four tasks", { tasks: Array.from({ length: 4 }, () => ({ goal: "x" })) }, /Invalid arguments/],
-    ["a toolset that is none", { goal: "a", toolsets: ["termnal"] }, /No toolset is named "termnal".*Your toolsets are:.*terminal/],
+    [
+      "a toolset that is none",
+      { goal: "a", toolsets: ["termnal"] },
+      /No toolset is named "termnal".*Your toolsets are:.*terminal/,
+    ],
   ])("says what is wrong with %s", async (_name, args, error) => {
     await using context = parent(async () => ({ content: "never" }));
     expect(await toolCaller(context)("delegate_task", args)).toMatchObject({
@@ -113,7 +118,8 @@ describe("delegate_task", () => {
     await using context = parent(async () => ({ content: "ok" }));
     const call = toolCaller(context);
     const three = { tasks: [{ goal: "a" }, { goal: "b" }, { goal: "c" }] };
-    for (let times = 0; times < 8; times++) expect(await call("delegate_task", three)).toMatchObject({ ok: true });
+    for (let times = 0; times < 8; times++)
+      expect(await call("delegate_task", three)).toMatchObject({ ok: true });
     expect(await call("delegate_task", { goal: "d" })).toMatchObject({
       ok: false,
       error: expect.stringContaining("0 more helpers"),

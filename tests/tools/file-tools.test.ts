@@ -151,7 +151,7 @@ describe.each<[string, () => SandboxBackend, string | null]>([
       [
         "a binary file",
         "head -c 100 /dev/zero > f",
-        { is_binary: true, file_size: 100, error: expect.stringContaining("binary") },
+        { is_binary: true, is_image: false, file_size: 100, error: expect.stringContaining("binary") },
       ],
       ["a directory", "mkdir f", { error: "f is a directory." }],
       ["a pipe", "mkfifo f", { error: "f is not a regular file." }],
