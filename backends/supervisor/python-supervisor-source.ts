@@ -261,7 +261,7 @@ def start(number, payload):
         return reply(EXIT, number, struct.pack('>H', 126 << 8))
     if pid == 0:
         try:
-            for descriptor in (from_host, to_host, stdin, stdout, stderr, told):
+            for descriptor in (score, from_host, to_host, stdin, stdout, stderr, told):
                 close(descriptor)
             for job in jobs.values():
                 for descriptor in [job.told, job.stdin] + [stream.pipe for stream in job.streams]:

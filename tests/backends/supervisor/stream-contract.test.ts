@@ -29,5 +29,8 @@ for (const interpreter of ["/usr/bin/perl", "/usr/bin/python3"]) {
       { timeoutMs: 20_000, signal },
     );
     expect(text(stdout).startsWith("python3")).toBe(interpreter.endsWith("python3"));
+    // Where memory runs out, commands go first.
+    const score = { argv: ["cat", "/proc/self/oom_score_adj"] } as const;
+    expect(text((await sandbox.exec(score, { timeoutMs: 20_000, signal })).stdout)).toBe("1000\n");
   });
 }
