@@ -36,11 +36,26 @@ export function listDescendants(ancestorPid = process.pid): HostProcessInfo[] {
   return [...found.values()];
 }
 
-/** Sandbox processes whose parent is gone: nobody would ever end them. */
+/** The users that local sandboxes run as in tests; other backends' tests may run beside them. */
+const localUsers = [process.getuid?.(), 20_001, 20_117];
+
+/** Processes of local sandboxes whose parent is gone: nobody would ever end them. */
 export function listOrphanedSandboxes(): HostProcessInfo[] {
   return listHostProcesses().filter(
-    ({ parentPid, command }) => parentPid === 1 && /^(supervisor|keeper|\S*bwrap --args)/.test(command),
+    ({ pid, parentPid, command }) =>
+      parentPid === 1 &&
+      /^(supervisor|keeper|\S*bwrap --args)/.test(command) &&
+      localUsers.includes(userOf(pid)),
   );
+}
+
+/** Of /proc/PID itself the owner would be root where a process cannot be traced. */
+function userOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/status`, "latin1").match(/^Uid:\s+(\d+)/m)?.[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Processes with the text in their command line: use a text that only one test uses. */
