@@ -18,6 +18,7 @@ import { NomadApi } from "./nomad/nomad-api.ts";
 import type { NomadConfig } from "./nomad/nomad-config.ts";
 import { OwnJobs } from "./nomad/own-jobs.ts";
 import { awaitOver } from "./nomad/release-allocation.ts";
+import { requireWalls } from "./nomad/require-walls.ts";
 import { OpenSandboxes } from "./open-sandboxes.ts";
 import { ownerMark } from "./owner-mark.ts";
 import { requireSupported } from "./require-supported.ts";
@@ -47,13 +48,7 @@ export class NomadBackend implements SandboxBackend {
 
   /** Throws CONFIG_INVALID for raw_exec without the network it cannot take away; connects to nothing yet. */
   constructor(config: NomadConfig, { onNotice = () => {} }: BackendContext = {}) {
-    if (config.driver === "raw_exec" && config.job === undefined && !config.network) {
-      throw new LachesisError(
-        "CONFIG_INVALID",
-        "The driver raw_exec has no walls: the node's files, processes and network are open to the model's commands.",
-        { hint: "Use docker or exec; for trusted code, say that you know by `--env.terminal_network true`." },
-      );
-    }
+    if (config.job === undefined) requireWalls(config.driver, config);
     this.#config = config;
     this.#onNotice = onNotice;
     this.#api = new NomadApi(config);

@@ -22,6 +22,7 @@ import type { NomadApi } from "./nomad-api.ts";
 import type { NomadConfig } from "./nomad-config.ts";
 import { type Allocation, allocations, job as jobSchema } from "./nomad-schemas.ts";
 import { stopAllocation } from "./release-allocation.ts";
+import { requireWalls } from "./require-walls.ts";
 
 type Adopted = { group: string; task: string; driver: string; count: number };
 type Request = Parameters<AllocationSource["acquire"]>[0];
@@ -122,6 +123,7 @@ export class AdoptedJob implements AllocationSource {
       );
       throw unavailable(`The job ${named} has no such group and task.`, `It has: ${groups.join("; ")}.`);
     }
+    requireWalls(task.Driver, this.#config);
     return { group: group.Name, task: task.Name, driver: task.Driver, count: group.Count };
   }
 

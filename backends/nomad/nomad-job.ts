@@ -9,6 +9,8 @@ import type { NomadConfig } from "./nomad-config.ts";
 export const ownTask = "sandbox";
 const jobPrefix = "lachesis";
 const mhzPerCpu = 1_000;
+/** Nomad wants 10 MB at least, and more than the logs may take. */
+const reservedDiskMb = 10;
 const second = 1_000_000_000;
 const waitForever = "while :; do sleep 3600; done";
 
@@ -40,7 +42,7 @@ export function sandboxJob(id: string, owner: string, config: NomadConfig, spec:
         Count: 1,
         RestartPolicy: { Attempts: 0, Mode: "fail", Interval: 300 * second, Delay: second },
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
-        EphemeralDisk: { SizeMB: config.workspace_mb },
+        EphemeralDisk: { SizeMB: config.workspace_mb + reservedDiskMb },
         ...(hasNetwork || config.driver === "raw_exec" ? {} : { Networks: [{ Mode: "none" }] }),
         Tasks: [
           {

@@ -25,5 +25,7 @@ describeSandboxContract("daytona's SDK on a loopback server", {
       .find(({ wish }) => wish.labels["lachesis-sandbox"] === sandbox.id)
       ?.kill(),
   isRunning,
+  // The full sizes pass too, in a minute and a half.
+  sizes: process.env.LACHESIS_LONG_TESTS ? {} : { outputBytes: 20_000_000, fileBytes: 10_000_000 },
   expectNothingLeft: () => eventually(() => server.live().length === 0, "no sandbox is left"),
 });

@@ -251,6 +251,19 @@ describe.skipIf(bubblewrapSkipReason !== undefined)("an adopted job", () => {
     expect(claimed?.isOver).toBe(true);
   });
 
+  test("one of raw_exec is refused unless the network it cannot take away is allowed", async () => {
+    const server = await cluster();
+    const { TaskGroups, ...job } = sleeperJob(1);
+    const rawGroups = TaskGroups.map((group) => ({
+      ...group,
+      Tasks: group.Tasks.map((task) => ({ ...task, Driver: "raw_exec" })),
+    }));
+    server.register({ ...job, TaskGroups: rawGroups });
+    await expect(create(adopt(server))).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await using sandbox = await create(adopt(server, { network: true }));
+    expect(await run(sandbox, "echo trusted")).toBe("trusted\n");
+  });
+
   test("items cannot change what the job says", async () => {
     const server = await cluster();
     server.register(sleeperJob(1));

@@ -23,6 +23,8 @@ describeSandboxContract("nomad on a loopback server, driver docker", {
       .find(({ jobId }) => jobId.endsWith(sandbox.id))
       ?.kill(),
   isRunning,
+  // The full sizes pass too, in a minute and a half.
+  sizes: process.env.LACHESIS_LONG_TESTS ? {} : { outputBytes: 20_000_000, fileBytes: 10_000_000 },
   expectNothingLeft: async () => {
     await eventually(() => server.live().length === 0, "no allocation runs");
     expect(server.jobIds()).toEqual([]);

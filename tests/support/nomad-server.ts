@@ -4,7 +4,6 @@
  * "runs on nodes" are real processes of this machine (nomad-allocation.ts).
  */
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { WebSocketServer } from "ws";
@@ -209,9 +208,8 @@ export class NomadServer implements AsyncDisposable {
     const query = z.object({ index: z.coerce.number().default(0), wait: z.string().default("300s") });
     const { index: known, wait } = query.parse(request.query);
     const deadline = AbortSignal.timeout(Number.parseInt(wait, 10) * 1_000);
-    const hungUp = once(request.raw.socket, "close").catch(() => {});
     let isGone = false;
-    void hungUp.then(() => {
+    reply.raw.once("close", () => {
       isGone = true;
       this.#announce();
     });
