@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { EnvClass } from "../env/env-class.ts";
 import { baseEnvConfig, hermesAgentEnvConfig } from "../env/env-config.ts";
 import { terminalFieldGroups } from "../env/terminal-fields.ts";
+import { toolFields } from "../env/tool-fields.ts";
 import { serverConfig } from "../inference/server-config.ts";
 import type { Colors } from "./colors.ts";
 import type { ConfigMap } from "./config-file.ts";
@@ -17,21 +18,25 @@ export function fieldGroups(envClass: EnvClass, verbDefaults: ConfigMap): FieldG
   const fields = withDefaults(envClass.configSchema, { ...verbDefaults, ...envClass.defaults?.env });
   const own = fields.filter(({ name }) => !base.has(name) && !hermes.has(name));
   const agent = fields.filter(({ name }) => hermes.has(name) && !base.has(name));
-  const sandbox = terminalFieldGroups.map(({ title, keys }) => ({
+  const groups = [
+    ...terminalFieldGroups,
+    { title: "Tools outside the sandbox", keys: Object.keys(toolFields) },
+  ];
+  const titled = groups.map(({ title, keys }) => ({
     title,
     prefix: "--env.",
     fields: agent.filter(({ name }) => keys.includes(name)),
   }));
-  const inSandbox = new Set(terminalFieldGroups.flatMap(({ keys }) => keys));
+  const inGroups = new Set(groups.flatMap(({ keys }) => keys));
   const rest = fields.filter(({ name }) => base.has(name));
   return [
     { title: `Keys of ${envClass.envName}`, prefix: "--env.", fields: own },
     {
       title: "Agent, tools and dataset",
       prefix: "--env.",
-      fields: agent.filter(({ name }) => !inSandbox.has(name)),
+      fields: agent.filter(({ name }) => !inGroups.has(name)),
     },
-    ...sandbox,
+    ...titled,
     { title: "Run, groups and rollout server", prefix: "--env.", fields: rest },
     {
       title: "Inference server (of several: --openai.<index>.<key>)",
