@@ -6,6 +6,7 @@
  *
  * Run: npx node scripts/bench/sandboxes.ts [--backends local,docker] [--rollouts 300] [--idle 500]
  *        [--docker-image IMAGE] [--docker-rollouts 60] [--docker-idle 200] [--limit 60]
+ *        [--tables latencies,rates,warm,idle]
  */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     "docker-image": { type: "string", default: "python:3.12-slim" },
     "docker-rollouts": { type: "string", default: "60" },
     "docker-idle": { type: "string", default: "200" },
+    tables: { type: "string", default: "latencies,rates,warm,idle" },
     /** Seconds that one cell of the tables may take. */
     limit: { type: "string", default: "60" },
   },
@@ -108,6 +110,18 @@ async function bench(): Promise<void> {
     }
   }
 
+  const tables = {
+    latencies: benchLatencies,
+    rates: benchRates,
+    warm: benchWarm,
+    idle: benchIdle,
+  };
+  const chosen = values.tables.split(",");
+  for (const [name, bench] of Object.entries(tables)) if (chosen.includes(name)) await bench(working);
+  console.log(`\nLoad average ${loadText()} after.`);
+}
+
+async function benchLatencies(working: readonly Subject[]): Promise<void> {
   const plain = await spawnTimes(["true"], 100, signal);
   const walls = ["--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "true"];
   const bare = await spawnTimes(["bwrap", ...walls], 50, signal).catch(() => []);
@@ -122,7 +136,9 @@ async function bench(): Promise<void> {
     const samples = await latencies(backend, Math.min(40, rollouts), signal);
     row(label, ms(samples.create), ms(samples.exec), ms(samples.destroy), timesPlain(samples.create));
   }
+}
 
+async function benchRates(working: readonly Subject[]): Promise<void> {
   heading("rollouts/s", ...concurrencies.map((concurrency) => `${concurrency} at once`), "acquire at 8, ms");
   for (const { label, backend: name, config, rollouts } of working) {
     for (const isPooled of [false, true]) {
@@ -141,13 +157,17 @@ async function bench(): Promise<void> {
       row(isPooled ? `${label}, pool of ${poolSize}` : label, ...rates, acquire);
     }
   }
+}
 
+async function benchWarm(working: readonly Subject[]): Promise<void> {
   heading("warm pool", "acquire, ms");
   for (const { label, backend: name, config, rollouts } of working) {
     await using pool = poolOver(createBackend(name, config));
     row(label, ms(await warmAcquires(pool, Math.min(64, rollouts), signal)));
   }
+}
 
+async function benchIdle(working: readonly Subject[]): Promise<void> {
   heading("idle", "held", "created, /s", "MB each: processes, machine", "exec, ms", "destroyed in, s");
   for (const { label, backend: name, config, idle } of working) {
     if (idle === 0) continue;
@@ -158,7 +178,6 @@ async function bench(): Promise<void> {
     const rate = (report.held / report.createSeconds).toFixed(1);
     row(label, `${report.held} of ${idle}`, rate, memory, ms(report.exec), report.destroySeconds.toFixed(1));
   }
-  console.log(`\nLoad average ${loadText()} after.`);
 }
 
 function loadText(): string {
