@@ -33,7 +33,7 @@ const defaultStartTimeoutMs = 60_000;
 const lengthDigits = 8;
 
 /** Reads the program from stdin, not a byte more, and becomes it. */
-const perlLoader = `sub t{my $b="";while(length $b<$_[0]){sysread(STDIN,$b,$_[0]-length $b,length $b)||exit 70}$b}eval t(t(${lengthDigits}));print STDERR $@;exit 70`;
+const perlLoader = `sub t{my $b="";while(length $b<$_[0]){sysread(STDIN,$b,$_[0]-length $b,length $b)||exit 70}$b}eval t(t(${lengthDigits}));if($@){print STDERR $@;exit 70}`;
 const pythonLoader = `import os
 def t(n):
  b=b""

@@ -171,7 +171,7 @@ describe.skipIf(dockerSkipReason !== undefined)(
       owner.kill("SIGKILL");
       await once(owner, "close");
       await rm(directory, { recursive: true });
-      for (const container of left) docker("wait", container);
+      for (const container of left) expect(docker("wait", container)).toBe("0");
 
       await using next = createBackend(
         "docker",
