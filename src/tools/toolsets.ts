@@ -46,7 +46,10 @@ export const builtinToolsets: Toolsets = {
   vision: { description: "Questions about images." },
   debugging: { description: "A shell, files and the web.", includes: ["terminal", "web", "file"] },
   safe: { description: "What reaches no shell.", includes: ["web", "vision"] },
-  sandbox: { description: "Everything that works on the sandbox.", includes: ["coding", "python", "code_execution"] },
+  sandbox: {
+    description: "Everything that works on the sandbox.",
+    includes: ["coding", "python", "code_execution"],
+  },
 };
 
 const everything: ReadonlySet<string> = new Set(["all", "*"]);
