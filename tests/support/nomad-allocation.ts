@@ -39,6 +39,7 @@ export class NomadAllocation {
   readonly #events: TaskEvent[] = [];
   readonly #children = new Map<ChildProcessWithoutNullStreams, Promise<void>>();
   #main: ChildProcessWithoutNullStreams | undefined;
+  #starting: Promise<void> = Promise.resolve();
   #directory = "";
   #clientStatus = "pending";
   #desired = { status: "run", description: "" };
@@ -89,7 +90,11 @@ export class NomadAllocation {
     };
   }
 
-  async start(): Promise<void> {
+  start(): void {
+    this.#starting = this.#start();
+  }
+
+  async #start(): Promise<void> {
     const { image, entrypoint, command, args } = z
       .object({
         image: z.string().optional(),
@@ -131,6 +136,7 @@ export class NomadAllocation {
   /** What the kernel's OOM killer or a lost node does. */
   async kill(): Promise<void> {
     this.#tell("Terminated", "Exit Code: 137, Signal: 9, OOM killed", true);
+    await this.#starting;
     await this.#killAll();
     await this.#end("failed");
   }
@@ -176,8 +182,10 @@ export class NomadAllocation {
   }
 
   async destroy(): Promise<void> {
+    if (this.#desired.status === "run") this.#desired = { status: "stop", description: "the server ends" };
+    await this.#starting;
     await this.#killAll();
-    if (!this.isOver) await this.#end("complete");
+    await this.#end("complete");
   }
 
   #spawn(command: readonly string[]): ChildProcessWithoutNullStreams {
@@ -236,9 +244,8 @@ export class NomadAllocation {
   }
 
   async #end(status: "failed" | "complete"): Promise<void> {
-    if (this.isOver) return;
     await rm(this.#directory, { recursive: true, force: true });
-    this.#become(status);
+    if (!this.isOver) this.#become(status);
   }
 
   #become(status: string): void {

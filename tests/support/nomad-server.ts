@@ -109,6 +109,8 @@ export class NomadServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopServing();
+    // Else the scheduler would put new ones in the place of those that end.
+    this.#jobs.clear();
     await Promise.all([...this.allocations.values()].map((allocation) => allocation.destroy()));
   }
 
@@ -293,7 +295,7 @@ export class NomadServer implements AsyncDisposable {
       },
     });
     this.allocations.set(allocation.id, allocation);
-    void allocation.start();
+    allocation.start();
   }
 
   #reconsider(jobId: string): void {
