@@ -189,7 +189,12 @@ describe("a group of agent rollouts", () => {
     });
     await env.collectGroup({ a: 1, b: 1 }, groupContext(services));
     expect(requests[0]).toMatchObject({ temperature: 0.7, max_tokens: 99, extra_body: { top_k: 4 } });
-    expect(requests[0]?.tools?.map((tool) => tool.function.name)).toEqual(["patch", "read_file", "search_files", "write_file"]);
+    expect(requests[0]?.tools?.map((tool) => tool.function.name)).toEqual([
+      "patch",
+      "read_file",
+      "search_files",
+      "write_file",
+    ]);
     expect(splits).toEqual(["train"]);
   });
 });
