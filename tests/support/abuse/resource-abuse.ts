@@ -56,7 +56,7 @@ export const resourceAbuse: AbuseChapter = {
     },
     {
       attack: "a memory bomb spread over many processes, each within its own limit",
-      containedBy: "the memory control group: the kernel kills commands, never the supervisor first",
+      containedBy: "the memory control group: the kernel kills the largest commands before the supervisor",
       skipReason: needsCgroups,
       async attempt(place) {
         const { stdout } = await place.python(`
@@ -65,9 +65,6 @@ children = []
 for _ in range(8):
     pid = os.fork()
     if pid == 0:
-        # Whoever says that others should die first is no better off.
-        try: open("/proc/self/oom_score_adj", "w").write("0")
-        except OSError: pass
         block = bytearray(150 * 1024 * 1024)
         for at in range(0, len(block), 4096): block[at] = 1
         time.sleep(3)
