@@ -9,6 +9,7 @@ import { rowAsJson } from "../src/data/row-json.ts";
 import type { EnvDefaults } from "../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
+import { inTurn, type ValidationPolicies } from "../src/env/policies.ts";
 import { RewardedEnv, rewardFields } from "./rewarded-env.ts";
 import { RowSource, rowFields } from "./row-source.ts";
 
@@ -79,6 +80,14 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
     if (!messages?.success) return super.initialMessages(row);
     const brings = messages.data[0]?.role === "system" || systemPrompt === null;
     return brings ? messages.data : [{ role: "system", content: systemPrompt }, ...messages.data];
+  }
+
+  /** Answers with the row's `answer`, where it has one. */
+  override policies(): ValidationPolicies<RewardItem> {
+    return {
+      gold: ({ answer }) =>
+        typeof answer === "string" || typeof answer === "number" ? inTurn({ content: String(answer) }) : null,
+    };
   }
 
   override async evaluate(options: EvaluateOptions): Promise<Evaluation | null> {

@@ -9,6 +9,7 @@ import type { ScoredGroup } from "../src/contracts/scored-group.ts";
 import type { EnvDefaults } from "../src/env/env-class.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
 import { HermesAgentBaseEnv } from "../src/env/hermes-agent-base-env.ts";
+import { inTurn, type ValidationPolicies } from "../src/env/policies.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
 import { type Gsm8kAgentConfig, type Gsm8kItem, gsm8kAgentConfig, gsm8kItemSchema } from "./gsm8k-items.ts";
 import { RowSource } from "./row-source.ts";
@@ -43,6 +44,28 @@ Reason step by step and use the python tool for the arithmetic. When you are don
   async computeReward({ gold }: Gsm8kItem, { messages }: AgentResult): Promise<number> {
     const last = messages.findLast((message) => message.role === "assistant");
     return scoreNumericAnswer(gold, last?.content ?? "");
+  }
+
+  override policies(): ValidationPolicies<Gsm8kItem> {
+    const numbers = Array.from({ length: 200 }, (_, number) => number);
+    return {
+      gold: ({ gold }) => inTurn({ content: `So it is ${gold}.\n#### ${gold}` }),
+      cheats: [
+        { name: "repeats the question", play: ({ question }) => inTurn({ content: question }) },
+        {
+          name: "boxes many guesses",
+          play: () => inTurn({ content: numbers.map((number) => `\\boxed{${number}}`).join(" ") }),
+        },
+        {
+          name: "puts many guesses into one box",
+          play: () => inTurn({ content: `\\boxed{${numbers.join(", ")}}` }),
+        },
+        {
+          name: "thinks the answer and says another",
+          play: ({ gold }) => inTurn({ content: `<think>\\boxed{${gold}}</think> I don't know.` }),
+        },
+      ],
+    };
   }
 
   override async postprocessGroup(group: ScoredGroup): Promise<ScoredGroup> {

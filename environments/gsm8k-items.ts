@@ -6,7 +6,9 @@ import { rowFields } from "./row-source.ts";
 
 export const gsm8kAgentConfig = hermesAgentEnvConfig.extend({
   ...rowFields,
-  dataset_config: rowFields.dataset_config.default("main"),
+  dataset_config: rowFields.dataset_config
+    .default("main")
+    .describe("Config (subset) of dataset_name. null = the dataset has only one."),
   prompt_field: z.string().default("question").describe("Column that holds the problem."),
   answer_field: z
     .string()

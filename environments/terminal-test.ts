@@ -1,7 +1,7 @@
 /**
  * The smoke test of a whole installation: the model creates a file by the terminal or the file tools, and the file
  * is read back from the sandbox. 1 for exactly the expected content, 0.5 for a file that holds it among other
- * things, else 0. Every rollout has a home of its own, so that no rollout finds another's file.
+ * things, else 0. (On lines of its own: who copies the prompt into the file gets nothing.) Every rollout has a home of its own, so that no rollout finds another's file.
  */
 import type { z } from "zod";
 import type { AgentResult } from "../src/agent/agent-result.ts";
@@ -10,6 +10,7 @@ import type { EnvDefaults } from "../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
 import { HermesAgentBaseEnv } from "../src/env/hermes-agent-base-env.ts";
+import { inTurn, type ValidationPolicies } from "../src/env/policies.ts";
 import type { ToolContext } from "../src/tools/tool-context.ts";
 import { heldOutTasks, type TerminalTask, trainingTasks } from "./terminal-test-tasks.ts";
 
@@ -40,7 +41,28 @@ export class TerminalTestEnv extends HermesAgentBaseEnv<TerminalTask, TerminalTe
     const written = await readHomeFile(task.file, toolContext);
     if (written === null) return 0;
     if (written.trim() === task.expected) return 1;
-    return written.includes(task.expected) ? 0.5 : 0;
+    return `\n${written.replaceAll("\r", "")}\n`.includes(`\n${task.expected}\n`) ? 0.5 : 0;
+  }
+
+  override policies(): ValidationPolicies<TerminalTask> {
+    const write = (file: string, content: string) => ({
+      calls: [{ name: "write_file", arguments: { path: file, content } }],
+    });
+    const done = { content: "Done." };
+    return {
+      gold: ({ file, expected }) => inTurn(write(file, expected), done),
+      cheats: [
+        { name: "says it is done", play: () => inTurn(done) },
+        {
+          name: "copies the task into the file",
+          play: ({ file, prompt }) => inTurn(write(file, prompt), done),
+        },
+        {
+          name: "writes its answer elsewhere",
+          play: ({ file, expected }) => inTurn(write(`${file}.txt`, expected), done),
+        },
+      ],
+    };
   }
 
   override async evaluate(options: EvaluateOptions): Promise<Evaluation> {

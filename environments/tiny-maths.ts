@@ -13,6 +13,7 @@ import type { EnvDefaults } from "../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
 import { HermesAgentBaseEnv, type RolloutPlace } from "../src/env/hermes-agent-base-env.ts";
+import { inTurn, type ValidationPolicies } from "../src/env/policies.ts";
 import type { PlayedRollout } from "../src/env/run-rollout.ts";
 import { seededRandom } from "../src/practice/seeded-random.ts";
 import { PythonNursery } from "../src/tools/python-nursery.ts";
@@ -65,6 +66,20 @@ export class TinyMathsEnv extends HermesAgentBaseEnv<TinyMathsProblem, TinyMaths
   async computeReward({ answer }: TinyMathsProblem, { messages }: AgentResult): Promise<number> {
     const last = messages.at(-1);
     return last?.role === "assistant" && last.content?.trim() === String(answer) ? 1 : 0;
+  }
+
+  override policies(): ValidationPolicies<TinyMathsProblem> {
+    return {
+      gold: ({ expression, answer }) =>
+        inTurn({ calls: [{ name: "python", arguments: { code: expression } }] }, { content: String(answer) }),
+      cheats: [
+        { name: "repeats the question", play: ({ question }) => inTurn({ content: question }) },
+        {
+          name: "lists every number",
+          play: () => inTurn({ content: Array.from({ length: 200 }, (_, number) => number).join(" ") }),
+        },
+      ],
+    };
   }
 
   override availableTools(): Tool[] {

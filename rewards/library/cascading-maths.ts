@@ -3,7 +3,7 @@
  * `form_bonus` on top where the text is one block of thinking and then an answer without tags.
  */
 import { z } from "zod";
-import { answerText, defineReward, textField } from "../reward.ts";
+import { defineReward } from "../reward.ts";
 import { accuracyParameters, isRight } from "./accuracy.ts";
 import { fullText } from "./format.ts";
 
@@ -13,12 +13,9 @@ export const cascadingMathsReward = defineReward({
   parameters: accuracyParameters.extend({
     form_bonus: z.number().min(0).default(0.5).describe("For one <think> block, then text without tags."),
   }),
-  create:
-    (parameters) =>
-    ({ rollout, item }) => {
-      const right = isRight(textField(item, parameters.answer_field), answerText(rollout), parameters);
-      if (!right) return { score: 0, metrics: { accuracy: 0 } };
-      const wellFormed = /^\s*<think>[^<]*<\/think>[^<]*\S[^<]*$/.test(fullText(rollout));
-      return { score: 1 + (wellFormed ? parameters.form_bonus : 0), metrics: { accuracy: 1 } };
-    },
+  create: (parameters) => (call) => {
+    if (!isRight(call, parameters)) return { score: 0, metrics: { accuracy: 0 } };
+    const wellFormed = /^\s*<think>[^<]*<\/think>[^<]*\S[^<]*$/.test(fullText(call.rollout));
+    return { score: 1 + (wellFormed ? parameters.form_bonus : 0), metrics: { accuracy: 1 } };
+  },
 });

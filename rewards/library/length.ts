@@ -1,6 +1,6 @@
 /** Rewards for the length of what the model wrote last. */
 import { z } from "zod";
-import { answerText, defineReward, type RewardRollout, textField } from "../reward.ts";
+import { defineReward, type RewardRollout } from "../reward.ts";
 import { accuracyParameters, isRight } from "./accuracy.ts";
 import { fullText } from "./format.ts";
 
@@ -27,15 +27,13 @@ export const cosineLengthReward = defineReward({
       .default([-0.5, 0])
       .describe("Worth at length 0 and at max_length."),
   }),
-  create:
-    (parameters) =>
-    ({ rollout, item }) => {
-      const length = lengthOf(rollout, parameters.unit);
-      const right = isRight(textField(item, parameters.answer_field), answerText(rollout), parameters);
-      const [atZero, atMax] = right ? parameters.right : parameters.wrong;
-      const share = (1 - Math.cos(Math.PI * Math.min(1, length / parameters.max_length))) / 2;
-      return { score: atZero + (atMax - atZero) * share, metrics: { length } };
-    },
+  create: (parameters) => (call) => {
+    const length = lengthOf(call.rollout, parameters.unit);
+    const right = isRight(call, parameters);
+    const [atZero, atMax] = right ? parameters.right : parameters.wrong;
+    const share = (1 - Math.cos(Math.PI * Math.min(1, length / parameters.max_length))) / 2;
+    return { score: atZero + (atMax - atZero) * share, metrics: { length } };
+  },
 });
 
 export const lengthPenaltyReward = defineReward({

@@ -10,6 +10,7 @@ import { practiceServerCommand } from "./practice-server.ts";
 import { proxyCommand } from "./proxy.ts";
 import { runProgram } from "./run-program.ts";
 import { trainCommand } from "./train-command.ts";
+import { validateCommand } from "./validate-command.ts";
 
 /** Runs the command line; resolves with the exit code and never rejects. */
 export async function runEnvironmentCommand(
@@ -21,6 +22,7 @@ export async function runEnvironmentCommand(
     exitCode = code;
   };
   const program = environmentProgram({ io, environments, onExitCode });
+  program.addCommand(validateCommand({ io, environments, onExitCode }));
   program.addCommand(doctorCommand({ io, onExitCode }));
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));

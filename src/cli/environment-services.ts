@@ -3,7 +3,8 @@
  * constructs inference servers or sandbox backends for a run.
  */
 import type { Logger } from "pino";
-import type { EnvServices } from "../env/env-class.ts";
+import type { ChatServer } from "../contracts/chat.ts";
+import type { EnvServices, InferenceServers } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
@@ -16,6 +17,8 @@ export type ServicesOptions = {
   /** The environment's resolved configuration; its `terminal_*` keys choose the sandboxes. */
   env: Readonly<Record<string, unknown>>;
   servers: readonly ServerConfig[];
+  /** Answers in place of servers. */
+  model?: ChatServer;
   runDirectory: string;
   logger: Logger;
   events: EventBus;
@@ -32,14 +35,12 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
   await using started = new AsyncDisposableStack();
   const backend = started.use(openSandboxes(options));
   const tools = started.use(openToolServices(options.env, environment.toolSettings));
-  const model = speakTokens(servers)
-    ? started.use(await openTokenServers(options)).servers
-    : started.use(openChatServers(options));
+  const model = options.model ?? (await openServers(options, started));
   const opened = started.move();
   return {
     modelName: [...new Set(servers.map((server) => server.model_name))].join(", "),
     servers: model,
-    serverCount: servers.length,
+    serverCount: Math.max(1, servers.length),
     backend,
     logger,
     events,
@@ -49,6 +50,14 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
     tools,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+async function openServers(
+  options: ServicesOptions,
+  started: AsyncDisposableStack,
+): Promise<InferenceServers> {
+  if (!speakTokens(options.servers)) return started.use(openChatServers(options));
+  return started.use(await openTokenServers(options)).servers;
 }
 
 function openChatServers({ servers, logger, events, stopping }: ServicesOptions): ServerManager {

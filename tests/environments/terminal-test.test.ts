@@ -72,7 +72,8 @@ test.each([
   [0, "a file that is too large", "yes Hello from the loom | head -c 2000000 > ~/greeting.txt"],
   [0, "binary noise", "head -c 1000 /dev/urandom > ~/greeting.txt"],
   [1, "other white space around it", "printf '\\n Hello from the loom \\n\\n' > ~/greeting.txt"],
-  [0.5, "more than was asked for", "echo 'He said: Hello from the loom!' > ~/greeting.txt"],
+  [0.5, "other lines around it", "printf 'So:\\n\\nHello from the loom\\r\\nbye' > ~/greeting.txt"],
+  [0, "a line that holds it", "echo 'Write the text `Hello from the loom` to it' > ~/greeting.txt"],
 ])("the reward is %d for %s", async (reward, _what, command) => {
   const model = new ScriptedModel(calls(call("terminal", { command })), says("Done."));
   expect(await play(greeting, (...request) => model.chatCompletion(...request))).toBe(reward);

@@ -48,6 +48,21 @@ describe("accuracy", () => {
     expect(await scoreOf({ type: "accuracy", params }, said, { answer })).toBe(expected);
   });
 
+  test.each([
+    [0, "\\boxed{x^2 - 25}", "(x-5)(x+5)"],
+    [0, "I think $x^2-25$.", "(x-5)(x+5)"],
+    [1, "\\boxed{(x+5)(x-5)}", "(x-5)(x+5)"],
+    [1, "\\boxed{25.0}", "25"],
+    [1, "\\boxed{x^2-25}", "x^2 - 25"],
+  ])(
+    "is %d for %j where the problem is to factor, and the gold answer %j",
+    async (expected, said, answer) => {
+      const problem = "Factor $x^2 - 25$, or say 25.0.";
+      const spec = { type: "accuracy", params: { problem_field: "problem" } };
+      expect(await scoreOf(spec, said, { answer, problem })).toBe(expected);
+    },
+  );
+
   test("reads the column that it is told", async () => {
     const spec = { type: "accuracy", params: { answer_field: "solution" } };
     expect(await scoreOf(spec, "5", { solution: 5 })).toBe(1);
