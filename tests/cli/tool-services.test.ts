@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -61,11 +61,10 @@ describe("the services of tools", () => {
 
   test("directories that a killed process left are removed, those of a living one stay", async () => {
     const own = await makeMarkedDirectory("test");
-    const parts = basename(own).split(".");
+    const mark = readFileSync(join(own, "owner"), "utf8");
     // The same machine and boot, and a process that started when none did.
-    const [, suffix = ""] = (parts.at(-1) ?? "").split("-");
-    const dead = join(tmpdir(), [...parts.slice(0, -1), `1-${suffix}`].join("."));
-    mkdirSync(dead);
+    const dead = mkdtempSync(join(tmpdir(), "lachesis-test-"));
+    writeFileSync(join(dead, "owner"), mark.replace(/\d+$/, "1"));
     const foreign = mkdtempSync(join(tmpdir(), "lachesis-other-"));
     const second = await makeMarkedDirectory("test");
     const names = readdirSync(tmpdir());
