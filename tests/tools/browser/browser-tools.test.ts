@@ -76,7 +76,8 @@ describe.skipIf(chromiumProblem !== null)(`the browser tools (${chromiumProblem 
   }
 
   const refOf = (snapshot: unknown, text: string) =>
-    new RegExp(`${text}.*\\[(@(?:f\\d+)?e\\d+)\\]`).exec(String(snapshot))?.[1] ?? `no ${text} in ${snapshot}`;
+    new RegExp(`${text}.*\\[(@(?:f\\d+)?e\\d+)\\]`).exec(String(snapshot))?.[1] ??
+    `no ${text} in ${snapshot}`;
 
   /** The machine may be busy: a key that does nothing tells where the page is by now. */
   const title = (page: ReturnType<typeof rollout>, expected: string) =>
