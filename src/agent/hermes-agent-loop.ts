@@ -5,8 +5,8 @@
  *
  * Order of the checks in a turn: a turn that the token limit cut ends the rollout and none of its calls runs
  * (they may be cut, too); a turn without calls finishes it, unless it holds one that can't be read, of which the
- * model is told; then the calls run, also in the last turn allowed, for what they leave in the sandbox is what
- * the reward function sees.
+ * model is told, or the environment replies to it; then the calls run, also in the last turn allowed, for what they
+ * leave in the sandbox is what the reward function sees.
  *
  * The caller's messages are never changed, and neither is a message once it has gone to the server.
  */
@@ -27,6 +27,7 @@ import type { EventBus } from "../telemetry/events.ts";
 import type { AgentResult } from "./agent-result.ts";
 import { assistantTurn } from "./assistant-turn.ts";
 import { defaultResultBudget, type ResultBudget } from "./result-budget.ts";
+import type { TimeSplit } from "./time-split.ts";
 import { ToolRunner } from "./tool-runner.ts";
 
 export type HermesAgentLoopOptions = {
@@ -41,9 +42,18 @@ export type HermesAgentLoopOptions = {
   extraBody?: JsonObject | null | undefined;
   /** Default "train". */
   split?: Split | undefined;
+  /**
+   * Answers a turn that calls no tool with the next user message; null, as without it = the rollout is finished.
+   * Also asked after the last turn allowed: only then is it known whether the rollout was.
+   */
+  reply?: ((messages: readonly ChatMessage[], context: RolloutContext) => Promise<string | null>) | undefined;
   /** Defaults: `defaultResultBudget`. */
   budget?: Partial<ResultBudget> | undefined;
   events?: EventBus | undefined;
+  /** Send a seed made of the rollout's and the turn's, so that servers that heed it answer alike again. */
+  seeded?: boolean | undefined;
+  /** Gets the time of the tool calls. */
+  times?: TimeSplit | undefined;
 };
 
 export class HermesAgentLoop {
@@ -59,7 +69,7 @@ export class HermesAgentLoop {
 
   /** One rollout. Rejects with a LachesisError of the machinery, or with the reason of `context.signal`. */
   async run(messages: readonly ChatMessage[], context: RolloutContext): Promise<AgentResult> {
-    const { maxTurns, events } = this.#options;
+    const { maxTurns, events, times } = this.#options;
     const conversation = [...messages];
     const reasoningPerTurn: (string | null)[] = [];
     const finishReasons: FinishReason[] = [];
@@ -67,7 +77,7 @@ export class HermesAgentLoop {
     const runner = new ToolRunner({ tools: this.#tools, budget: this.#budget, context, events });
 
     const playTurn = async (turn: number): Promise<StopReason | undefined> => {
-      const completion = await this.#complete(conversation, context);
+      const completion = await this.#complete(conversation, context, turn);
       if (completion === "context-full") return "context-full";
       const choice = firstChoice(completion);
       const { message, calls, broken, reasoning } = assistantTurn(choice, turn);
@@ -78,7 +88,8 @@ export class HermesAgentLoop {
 
       const stop = stopAfter(choice.finish_reason, calls.length + broken.length);
       if (stop === undefined) {
-        const results = await runner.run(calls, turn);
+        const play = () => runner.run(calls, turn);
+        const results = await (times === undefined ? play() : times.during("tool", play));
         conversation.push(...results, ...runner.refuse(broken, turn, { afterResults: results.length > 0 }));
       } else runner.counts.attempted += calls.length + broken.length;
       events?.emit("turn-end", {
@@ -87,7 +98,7 @@ export class HermesAgentLoop {
         toolCalls: calls.length + broken.length,
         completionTokens: completion.usage?.completion_tokens,
       });
-      return stop;
+      return stop === "finished" ? await this.#afterAnswer(conversation, context) : stop;
     };
 
     let stop: StopReason | undefined;
@@ -106,11 +117,20 @@ export class HermesAgentLoop {
     };
   }
 
+  /** A turn without calls ends the rollout, unless somebody has something to say to it. */
+  async #afterAnswer(conversation: ChatMessage[], context: RolloutContext): Promise<StopReason | undefined> {
+    const reply = await this.#options.reply?.([...conversation], context);
+    if (typeof reply !== "string") return "finished";
+    conversation.push({ role: "user", content: reply });
+    return undefined;
+  }
+
   async #complete(
     conversation: readonly ChatMessage[],
-    { signal }: RolloutContext,
+    { signal, seed }: RolloutContext,
+    turn: number,
   ): Promise<ChatCompletion | "context-full"> {
-    const { server, temperature, maxTokens, extraBody, split } = this.#options;
+    const { server, temperature, maxTokens, extraBody, split, seeded } = this.#options;
     const hasExtraBody = extraBody != null && Object.keys(extraBody).length > 0;
     signal.throwIfAborted();
     try {
@@ -121,6 +141,7 @@ export class HermesAgentLoop {
           temperature,
           ...(this.#tools.size > 0 && { tools: this.#options.tools.map(({ schema }) => schema) }),
           ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+          ...(seeded === true && { seed: (seed + turn) % 2 ** 31 }),
           ...(hasExtraBody && { extra_body: extraBody }),
         },
         { signal, ...(split !== undefined && { split }) },
@@ -145,7 +166,7 @@ function firstChoice(completion: ChatCompletion) {
   );
 }
 
-/** undefined = the rollout goes on with this turn's tool calls. */
+/** undefined = the rollout goes on with this turn's tool calls; "finished" = unless there is a reply. */
 function stopAfter(finishReason: FinishReason, calls: number): StopReason | undefined {
   if (finishReason === "length") return "max-tokens";
   return calls === 0 ? "finished" : undefined;

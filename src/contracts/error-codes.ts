@@ -3,6 +3,8 @@
  * test keeps the two equal. Keep the list sorted.
  */
 export const errorCodes = {
+  BENCHMARK_NOT_FOR_TRAINING:
+    "Train on an environment with a training split, and evaluate on the benchmark (`environment evaluate`).",
   BIND_UNPROTECTED:
     "Give run-api or the proxy tokens (`--token-file`; policy-server an `--admin-token`), listen on 127.0.0.1, or say `--insecure` on a network that you trust.",
   BROWSER_FAILED:
@@ -31,10 +33,21 @@ export const errorCodes = {
     "Let the environment's file have an environment class as its default export, and let it load by itself.",
   ENVIRONMENT_UNKNOWN: "Use a name that `environment list` shows, or the path of a .ts or .js file.",
   ENV_FAILED: "Mend the environment's own code: the message names the method that threw.",
+  EVALUATION_DIFFERS:
+    "Resume with what the evaluation was begun with, or start another; compare evaluations of the same items, or add `--common-items`.",
+  EVALUATION_FILE_INVALID:
+    "Give the directory of an evaluation (it holds evaluation.json and samples.jsonl); a broken line of samples.jsonl can be deleted, and `--resume` plays its sample again.",
   EVALUATION_MISSING: "Give the environment an `evaluate` method, or run another environment.",
+  EXAMPLES_FILE_EXISTS: "Name another file, or add to this one with --append-to-previous.",
+  EXPORT_IMPOSSIBLE:
+    "Choose a format that can be made of these groups, or play them with messages and on servers that give token ids.",
   GROUPS_KEEP_BEING_SKIPPED:
     "Equal scores: take items that are neither too hard nor too easy, or unset `env.ensure_scores_are_not_same`; `env.max_skipped_groups` says how many skips in a row end a run.",
+  GROUP_FILE_INVALID:
+    "Mend or remove the line that the message names; a run's own torn last line is cut by `process --resume`.",
   GROUP_INVALID: "Mend the environment: every sequence of a group carries the same optional fields.",
+  HUB_PUSH_FAILED:
+    "Set HF_TOKEN to a token that may write to that dataset, and push again with `environment convert … --push-to-hub`.",
   INFERENCE_CLOSED:
     "The server manager was closed while requests were waiting; make requests before closing it.",
   INFERENCE_CONTEXT_FULL:
@@ -46,6 +59,10 @@ export const errorCodes = {
     "Correct what the server's message names: model_name, api_key, or a field of the request.",
   INFERENCE_UNREACHABLE: "Start the inference server, or correct base_url (`--openai.base_url`).",
   INTERNAL: "A defect of Lachesis: please report it with the message and the run directory's log.",
+  JUDGE_ANSWER_INVALID:
+    "Take a judge model that follows JSON schemas, or raise `env.judge.max_tokens`; the message has its last answer.",
+  JUDGE_IS_POLICY:
+    "Give `env.judge` another model than the one that is trained, or say `env.judge.may_be_policy`.",
   MCP_SERVER_FAILED:
     "Start the server by hand as `env.mcp_servers` says; the message has what it said, or why it was not reached.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",
@@ -55,6 +72,8 @@ export const errorCodes = {
   POLICY_ENGINE_ENDED:
     "Start the policy server again; where the message names no close, its thread has failed: please report it.",
   PORT_IN_USE: "Stop the other process, or choose another port (`--port`; 0 takes any free one).",
+  RESUME_REFUSED:
+    "Resume a run with the environment, configuration and dataset that it began with, or begin a new one.",
   REWARD_FAILED: "Mend the environment's `computeReward`: the log has the stack and the rollout's id.",
   REWARD_INVALID: "Correct the reward's parameter that the message names; docs/rewards.md lists them.",
   REWARD_ITEM_INVALID:
@@ -62,6 +81,7 @@ export const errorCodes = {
   REWARD_NEEDS_SANDBOX:
     "Score with this reward while rollouts are played, or rescore with rewards that read text alone.",
   REWARD_NOT_FINITE: "Make the environment's `computeReward` return a finite number.",
+  REWARD_TURNS_MISMATCH: "Make `computeReward` return `turnRewards` with one number per assistant turn.",
   REWARD_UNKNOWN: "Use a reward that docs/rewards.md lists.",
   ROLLOUTS_KEEP_FAILING:
     "Mend what the message names; `env.max_failed_groups` says how many failures in a row end a run.",
@@ -71,6 +91,9 @@ export const errorCodes = {
     "Correct what the server's message names: a field of the request, or the environment's id.",
   ROLLOUT_API_UNREACHABLE: "Start `run-api`, or correct the rollout server's URL.",
   ROLLOUT_OVER: "Wait for everything that uses a rollout's sandbox before `computeReward` returns.",
+  ROLLOUT_RUN_TAKEN:
+    "Give sft-gen or dpo-gen a run of its own (`--api-url URL/runs/NAME`), or share the trainer's batches with --join.",
+  RUN_LOCKED: "Another process works in this run directory: wait until it has ended.",
   SANDBOX_CLOSED:
     "Something still used a sandbox after its rollout ended; await every call before disposing of it.",
   SANDBOX_COMMAND_INVALID:
@@ -115,6 +138,7 @@ export const errorCodes = {
   STORE_WRITE_FAILED:
     "Make space on the disk, or mend it; what was refused was not stored and may be sent again.",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
+  TEST_RUNNER_FAILED: "Check that the sandbox has python3 (3.9 or newer) and memory for the item's tests.",
   TOKENIZER_ACCESS_DENIED:
     "Set HF_TOKEN to a token that may read the model, accept its terms on its page, or use a local folder.",
   TOKENIZER_INVALID: "Download the model's tokenizer files afresh: tokenizer.json and tokenizer_config.json.",

@@ -3,7 +3,7 @@ import type { LachesisError } from "./errors.ts";
 
 /** Why a rollout that the model played out came to its end. */
 export type StopReason =
-  /** The model answered without calling a tool. */
+  /** The model answered without calling a tool, and the environment had nothing to reply. */
   | "finished"
   /** `max_agent_turns` model calls were made. */
   | "max-turns"
@@ -12,9 +12,11 @@ export type StopReason =
   /** The conversation no longer fits the model's context. */
   | "context-full";
 
-export type FailedStage = "inference" | "sandbox" | "reward" | "token-audit";
+/** "environment" = the environment's own code threw, other than its reward. */
+export type FailedStage = "inference" | "sandbox" | "environment" | "reward" | "token-audit";
 
 export type Outcome =
-  | { kind: "scored"; reward: number; stop: StopReason }
+  /** `turnRewards`: where the environment rewards single turns, one for each; `reward` is their sum. */
+  | { kind: "scored"; reward: number; turnRewards?: readonly number[]; stop: StopReason }
   | { kind: "infra-failed"; stage: FailedStage; error: LachesisError; retryable: boolean }
   | { kind: "cancelled"; by: "shutdown" | "off-policy" | "timeout" | "group-dropped" };

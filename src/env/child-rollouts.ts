@@ -24,17 +24,23 @@ const mostChildren = 24;
 /** Of a rollout's run, what its children need. */
 export type FamilyRun = Pick<RolloutRun, "services" | "loop" | "split" | "contextLength">;
 
+/** `parentCall`: the rollout's own model call, from 0, whose turn gave the task away. */
+type ChildSession = { session: RolloutSession; parentCall: number };
+
 /** What all children of one rollout share. */
 export class Family {
   readonly run: FamilyRun;
   /** Tells the inference server's failures from a sandbox's, as for the parent. */
   readonly traced: (server: ChatServer) => ChatServer;
-  readonly #sessions: RolloutSession[] = [];
+  readonly #sessions: ChildSession[] = [];
+  readonly #parentTurns: () => number;
   #born = 0;
 
-  constructor(run: FamilyRun, traced: (server: ChatServer) => ChatServer) {
+  /** `parentTurns`: model calls that the rollout itself got answered so far. */
+  constructor(run: FamilyRun, traced: (server: ChatServer) => ChatServer, parentTurns: () => number) {
     this.run = run;
     this.traced = traced;
+    this.#parentTurns = parentTurns;
   }
 
   get left(): number {
@@ -42,7 +48,7 @@ export class Family {
   }
 
   /** The sessions of all children, in the order in which they began. */
-  get sessions(): readonly RolloutSession[] {
+  get sessions(): readonly ChildSession[] {
     return this.#sessions;
   }
 
@@ -55,7 +61,8 @@ export class Family {
   openSession(sessionId: string): ChatServer {
     const { services, contextLength } = this.run;
     const session = services.servers.openSession?.({ sessionId, contextLength });
-    if (session !== undefined) this.#sessions.push(session);
+    const parentCall = Math.max(0, this.#parentTurns() - 1);
+    if (session !== undefined) this.#sessions.push({ session, parentCall });
     return this.traced(session ?? services.servers);
   }
 

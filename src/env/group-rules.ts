@@ -13,6 +13,9 @@ export type GroupRules = {
 export type SkipReason = "malformed" | "wrong-size" | "same-scores" | "too-long";
 export type GroupVerdict = { fit: true } | { fit: false; reason: SkipReason; detail: string };
 
+/** What rounding leaves of advantages that are 0. */
+const negligible = 1e-6;
+
 /** Judges one group; `group_overrides.group_size` takes the place of the configured size. */
 export function judgeGroup(group: ScoredGroup, rules: GroupRules): GroupVerdict {
   const malformed = findShapeFault(group);
@@ -31,8 +34,12 @@ export function judgeGroup(group: ScoredGroup, rules: GroupRules): GroupVerdict 
     return { fit: false, reason: "wrong-size", detail };
   }
   const [first] = group.scores;
+  // Rollouts of equal sums may have turns of different worth.
+  const hasAdvantages =
+    group.advantages?.flat().some((advantage) => Math.abs(advantage) > negligible) === true;
   if (
     rules.ensureScoresAreNotSame &&
+    !hasAdvantages &&
     group.scores.length > 1 &&
     group.scores.every((score) => score === first)
   ) {

@@ -24,8 +24,7 @@ export type GroupContext = {
 
 export type GroupFailure = {
   kind: "failed";
-  /** "environment" = the environment's own code threw outside of a rollout. */
-  stage: FailedStage | "environment";
+  stage: FailedStage;
   error: LachesisError;
   /** True when the same item, tried again, may succeed. */
   retryable: boolean;

@@ -15,7 +15,7 @@ import { lackingToolsets, resolveTools } from "../tools/toolsets.ts";
 import { BaseEnv } from "./base-env.ts";
 import { buildGroup } from "./build-group.ts";
 import { deriveSeed } from "./derive-seed.ts";
-import type { HermesAgentEnvConfig } from "./env-config.ts";
+import { type HermesAgentEnvConfig, passKOf } from "./env-config.ts";
 import { type EvaluateItemsOptions, evaluateItems } from "./evaluate-items.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
@@ -25,6 +25,7 @@ import type { ValidationPolicies } from "./policies.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
 import { oldestVersion, rolloutSequences, type TokenRollout } from "./rollout-sequences.ts";
 import { type PlayedRollout, runRollout } from "./run-rollout.ts";
+import type { RolloutReward } from "./turn-rewards.ts";
 
 export type RolloutPlace = {
   rolloutId: string;
@@ -51,15 +52,38 @@ export abstract class HermesAgentBaseEnv<
   abstract formatPrompt(item: Item): string;
 
   /**
-   * Scores a finished rollout; `toolContext` works on the rollout's own sandbox. A throw is a failure of
-   * the machinery: the rollout is played afresh, never scored.
+   * Scores a finished rollout: a number, or `{ turnRewards }`, one for each model call. `toolContext` works on the
+   * rollout's own sandbox. A throw is a failure of the machinery: the rollout is played afresh, never scored.
    */
   abstract computeReward(
     item: Item,
     result: AgentResult,
     toolContext: ToolContext,
     options: { signal: AbortSignal },
-  ): Promise<number>;
+  ): Promise<RolloutReward>;
+
+  /**
+   * Before the rollout's first model call: what the item needs in the sandbox. Default: nothing, and no sandbox is
+   * made for it.
+   */
+  async prepareSandbox(
+    _item: Item,
+    _toolContext: ToolContext,
+    _options: { signal: AbortSignal },
+  ): Promise<void> {}
+
+  /**
+   * What the user says to a turn without tool calls, in conversations and games; null ends the rollout. Default: null.
+   * Everything that it goes by stands in the messages: many rollouts are played at once.
+   */
+  async replyTo(
+    _item: Item,
+    _messages: readonly ChatMessage[],
+    _toolContext: ToolContext,
+    _options: { signal: AbortSignal },
+  ): Promise<string | null> {
+    return null;
+  }
 
   /** The conversation a rollout starts from. Default: the system prompt, if any, and `formatPrompt`. */
   initialMessages(item: Item): ChatMessage[] {
@@ -134,6 +158,7 @@ export abstract class HermesAgentBaseEnv<
         temperature: place.split === "eval" ? config.eval_temperature : config.agent_temperature,
         maxTokens: config.max_token_length,
         extraBody: config.extra_body,
+        seeded: place.split === "eval" && config.eval_seeded,
         budget: {
           resultChars: config.default_result_size_chars,
           turnChars: config.turn_budget_chars,
@@ -141,6 +166,8 @@ export abstract class HermesAgentBaseEnv<
           overrides: config.tool_result_overrides ?? {},
         },
       },
+      prepareSandbox: (toolContext, options) => this.prepareSandbox(item, toolContext, options),
+      reply: (messages, toolContext, options) => this.replyTo(item, messages, toolContext, options),
       computeReward: (result, toolContext, options) => this.computeReward(item, result, toolContext, options),
     });
   }
@@ -173,26 +200,40 @@ export abstract class HermesAgentBaseEnv<
   /** Plays held-out items through the same loop and sums them up; see `evaluateItems`. */
   async evaluateItems(items: readonly Item[], options: EvaluateItemsOptions<Item>): Promise<Evaluation> {
     const { config, services } = this;
-    const { worker_timeout: timeoutSeconds } = config;
+    const { worker_timeout: timeoutSeconds, eval_samples: samplesPerItem } = config;
     const tools = this.chooseTools(deriveSeed(config.seed, "eval-tools"));
+    if (samplesPerItem > 1 && config.eval_temperature === 0) {
+      this.#sayOnce(
+        `${samplesPerItem} samples of each item at temperature 0 will be much alike; --env.eval_temperature sets another.`,
+      );
+    }
     return evaluateItems(items, {
       ...options,
+      samplesPerItem,
+      passK: passKOf(config),
       concurrency: config.max_eval_workers,
       maxFailures: config.max_failed_groups,
       events: services.events,
       generationParameters: { max_new_tokens: config.max_token_length, temperature: config.eval_temperature },
-      play: (item, index, signal) =>
-        playUntilScored(config.rollout_retries, async (attempt) =>
-          this.playRollout(item, {
-            rolloutId: `e${index}${attempt === 0 ? "" : `-r${attempt}`}`,
-            groupId: `e${index}`,
-            seed: deriveSeed(config.seed, "eval", index, attempt),
+      play: async (item, { itemId, sample, signal }) => {
+        const attempts: PlayedRollout[] = [];
+        const rollout = await playUntilScored(config.rollout_retries, async (attempt) => {
+          const groupId = `e${itemId}`;
+          const played = await this.playRollout(item, {
+            rolloutId: `${groupId}.${sample}${attempt === 0 ? "" : `-r${attempt}`}`,
+            groupId,
+            // Of all attempts: what failed was the machinery, so the same sample is owed.
+            seed: deriveSeed(config.seed, "eval", itemId, sample),
             split: "eval",
             tools,
             signal,
             deadlineMs: timeoutSeconds > 0 ? Date.now() + timeoutSeconds * 1000 : Number.POSITIVE_INFINITY,
-          }),
-        ),
+          });
+          attempts.push(played);
+          return played;
+        });
+        return { rollout, attempts };
+      },
     });
   }
 

@@ -13,6 +13,7 @@ export type ScoredRollout = {
   rolloutId: string;
   result: AgentResult;
   reward: number;
+  turnRewards?: readonly number[] | undefined;
   tokens: RolloutTokens | null;
 };
 
@@ -46,7 +47,8 @@ export async function playGroup({
         play({ index, attempt, signal: either }),
       );
       if (outcome.kind === "scored" && result !== null) {
-        return { rolloutId, result, reward: outcome.reward, tokens };
+        const { reward, turnRewards } = outcome;
+        return { rolloutId, result, reward, turnRewards, tokens };
       }
       outcomes.push(outcome);
     } catch (error) {

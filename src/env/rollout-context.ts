@@ -4,6 +4,7 @@
  * disposal that fails is logged and never hides how the rollout ended.
  */
 import type { Logger } from "pino";
+import type { TimeSplit } from "../agent/time-split.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { longestTimerMs } from "../contracts/longest-timer.ts";
 import type {
@@ -34,6 +35,8 @@ export type RolloutContextOptions = {
   backend: SandboxBackend | Pick<RolloutContext, "sandbox">;
   /** What the item asks of its sandbox. */
   sandboxSpec?: SandboxSpec | undefined;
+  /** Gets the time of making and releasing the sandbox. */
+  times?: TimeSplit | undefined;
 };
 
 export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
@@ -48,6 +51,7 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
   readonly children: ChildRollouts | null;
   readonly #backend: RolloutContextOptions["backend"];
   readonly #sandboxSpec: SandboxSpec | undefined;
+  readonly #times: TimeSplit | undefined;
   readonly #ending = new AbortController();
   readonly #deadlineTimer: NodeJS.Timeout | undefined;
   readonly #owned = new AsyncDisposableStack();
@@ -65,6 +69,7 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     this.logger = options.logger.child({ rolloutId: options.rolloutId, groupId: options.groupId });
     this.#backend = options.backend;
     this.#sandboxSpec = options.sandboxSpec;
+    this.#times = options.times;
     this.tools = options.tools ?? [];
     this.signal = AbortSignal.any([options.signal, this.#ending.signal]);
     if (Number.isFinite(this.deadlineMs)) {
@@ -78,11 +83,13 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     const backend = this.#backend;
     if ("sandbox" in backend) return backend.sandbox();
     this.#sandbox ??= this.#own(() =>
-      backend.create({
-        rolloutId: this.rolloutId,
-        signal: this.signal,
-        ...(this.#sandboxSpec !== undefined && { spec: this.#sandboxSpec }),
-      }),
+      this.#timed(() =>
+        backend.create({
+          rolloutId: this.rolloutId,
+          signal: this.signal,
+          ...(this.#sandboxSpec !== undefined && { spec: this.#sandboxSpec }),
+        }),
+      ),
     );
     return this.#sandbox;
   }
@@ -114,12 +121,16 @@ export class EnvRolloutContext implements RolloutContext, AsyncDisposable {
     }
   }
 
+  #timed<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#times === undefined ? work() : this.#times.during("sandbox", work);
+  }
+
   async #close(): Promise<void> {
     clearTimeout(this.#deadlineTimer);
     this.#ending.abort(new LachesisError("ROLLOUT_OVER", overMessage(this.rolloutId)));
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
     try {
-      await this.#owned.disposeAsync();
+      await this.#timed(() => this.#owned.disposeAsync());
     } catch (error) {
       this.logger.error({ err: error }, "rollout-dispose-failed");
     }

@@ -1,20 +1,26 @@
 /** Played rollouts as the sequences of their group: segments with their rollout's score, and nothing made up. */
 
 import type { AgentResult } from "../agent/agent-result.ts";
+import { LachesisError } from "../contracts/errors.ts";
 import { trainedTokens } from "../tokens/trained-tokens.ts";
 import { advantagesOf } from "./advantages.ts";
 import type { ScoredSequence } from "./build-group.ts";
 import type { RolloutTokens } from "./rollout-tokens.ts";
 import type { TokenSettings } from "./token-fields.ts";
+import { turnAdvantages } from "./turn-rewards.ts";
 
 /** A scored rollout with its tokens, whoever played it. */
 export type TokenRollout = {
   reward: number;
+  /** One per model call, where single turns are rewarded. */
+  turnRewards?: readonly number[] | undefined;
   result: Pick<AgentResult, "stop">;
   tokens: RolloutTokens;
 };
 
 export type SequenceSettings = Pick<TokenSettings, "segments" | "mask_truncated" | "advantage"> & {
+  /** null or absent: rewards of turns don't become advantages. */
+  turn_discount?: TokenSettings["turn_discount"];
   include_messages: boolean;
   /** Sequences that the group may have at most. */
   maxSequences: number;
@@ -25,10 +31,9 @@ export function rolloutSequences(
   rollouts: readonly TokenRollout[],
   settings: SequenceSettings,
 ): { sequences: ScoredSequence[]; leftOut: number } {
-  const advantages = advantagesOf(
-    rollouts.map(({ reward }) => reward),
-    settings.advantage,
-  );
+  const scores = rollouts.map(({ reward }) => reward);
+  const advantages: readonly Advantage[] | null =
+    advantagesOfTurns(rollouts, settings.turn_discount ?? null) ?? advantagesOf(scores, settings.advantage);
   const total = rollouts.reduce((count, { tokens }) => count + trainable(tokens).length, 0);
   const takesAll = settings.segments === "all" && total <= settings.maxSequences;
   const sequences = rollouts.flatMap((rollout, index) => {
@@ -44,6 +49,34 @@ export function rolloutSequences(
 
 type Segment = RolloutTokens["segments"][number];
 
+/** A rollout's one, or one for each of its turns. */
+type Advantage = number | readonly number[];
+
+/** null where no turns are rewarded. A rollout among such that was rewarded as a whole gets it for its last turn. */
+function advantagesOfTurns(rollouts: readonly TokenRollout[], discount: number | null): number[][] | null {
+  if (discount === null || !rollouts.some(({ turnRewards }) => turnRewards !== undefined)) return null;
+  const rewards = rollouts.map(({ turnRewards, reward, tokens }) => {
+    if (turnRewards !== undefined) return turnRewards;
+    const calls = tokens.segments.flatMap(({ answers }) => answers.map(({ call }) => call));
+    return [...Array.from({ length: Math.max(0, ...calls) }, () => 0), reward];
+  });
+  return turnAdvantages(rewards, discount);
+}
+
+/** Along the tokens. A turn's stands at the ids that were sampled in it, and 0 elsewhere. */
+function spread(advantage: Advantage, { tokens, sampled, answers }: Segment): number[] {
+  if (typeof advantage === "number") return tokens.map(() => advantage);
+  const values = tokens.map(() => 0);
+  for (const { start, end, call } of answers) {
+    const ofTurn = advantage[call];
+    if (ofTurn === undefined) {
+      throw new LachesisError("INTERNAL", `Turn ${call + 1} was sampled; ${advantage.length} have rewards.`);
+    }
+    for (let at = start; at < end; at += 1) if (sampled[at]) values[at] = ofTurn;
+  }
+  return values;
+}
+
 /** A branch whose every sampled id stands in another segment has nothing to train on. */
 function trainable({ segments }: RolloutTokens): readonly Segment[] {
   const sampled = segments.filter((segment) => segment.sampled.includes(true));
@@ -53,7 +86,7 @@ function trainable({ segments }: RolloutTokens): readonly Segment[] {
 function toSequence(
   segment: Segment,
   { reward, result }: TokenRollout,
-  advantage: number | undefined,
+  advantage: Advantage | undefined,
   { mask_truncated, include_messages }: SequenceSettings,
 ): ScoredSequence {
   const isCut =
@@ -63,7 +96,7 @@ function toSequence(
   return {
     ...trainedTokens(kept),
     score: reward,
-    ...(advantage !== undefined && { advantages: kept.tokens.map(() => advantage) }),
+    ...(advantage !== undefined && { advantages: spread(advantage, kept) }),
     ...(include_messages && { messages: segment.messages }),
     ...(weightVersion !== null && { overrides: { weight_version: weightVersion } }),
   };

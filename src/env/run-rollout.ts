@@ -5,7 +5,8 @@
  */
 import type { AgentResult } from "../agent/agent-result.ts";
 import { HermesAgentLoop, type HermesAgentLoopOptions } from "../agent/hermes-agent-loop.ts";
-import type { ChatMessage, ChatServer, Split } from "../contracts/chat.ts";
+import { type RolloutTimes, TimeSplit } from "../agent/time-split.ts";
+import type { ChatMessage, ChatServer, Split, Usage } from "../contracts/chat.ts";
 import { LachesisError, toLachesisError } from "../contracts/errors.ts";
 import type { FailedStage, Outcome } from "../contracts/outcome.ts";
 import type { RolloutLimits } from "../contracts/rollout-context.ts";
@@ -16,10 +17,15 @@ import { ToolContext } from "../tools/tool-context.ts";
 import { cancelledBy } from "./cancellation.ts";
 import { Family } from "./child-rollouts.ts";
 import type { EnvServices } from "./env-class.ts";
+import { OwnCode } from "./own-code.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
 import type { RolloutSession, RolloutTokens } from "./rollout-tokens.ts";
+import { type CheckedReward, checkReward, type RolloutReward } from "./turn-rewards.ts";
 
-export type LoopSettings = Omit<HermesAgentLoopOptions, "server" | "tools" | "split" | "events">;
+export type LoopSettings = Omit<
+  HermesAgentLoopOptions,
+  "server" | "tools" | "split" | "events" | "times" | "reply"
+>;
 
 export type RolloutRun = {
   rolloutId: string;
@@ -39,11 +45,19 @@ export type RolloutRun = {
   messages: readonly ChatMessage[];
   /** What the item asks of its sandbox. */
   sandboxSpec?: SandboxSpec | undefined;
+  /** Before the first model call, e.g. to put the item's files into the sandbox. */
+  prepareSandbox?(toolContext: ToolContext, options: { signal: AbortSignal }): Promise<void>;
+  /** Answers a turn without tool calls; null ends the rollout. */
+  reply?(
+    messages: readonly ChatMessage[],
+    toolContext: ToolContext,
+    options: { signal: AbortSignal },
+  ): Promise<string | null>;
   computeReward(
     result: AgentResult,
     toolContext: ToolContext,
     options: { signal: AbortSignal },
-  ): Promise<number>;
+  ): Promise<RolloutReward>;
 };
 
 export type PlayedRollout = {
@@ -54,6 +68,17 @@ export type PlayedRollout = {
   /** null when the servers give no token ids. */
   tokens: RolloutTokens | null;
   durationMs: number;
+  /** Where the time went; undefined where an environment plays rollouts in a way of its own. */
+  times?: RolloutTimes;
+  /** Of every model call, those of child rollouts and of a rollout that failed included. */
+  spent?: SpentTokens;
+};
+
+export type SpentTokens = {
+  promptTokens: number;
+  completionTokens: number;
+  /** Answers whose server told no usage: their tokens are missing above. */
+  untold: number;
 };
 
 export async function runRollout(run: RolloutRun): Promise<PlayedRollout> {
@@ -66,52 +91,70 @@ export async function runRollout(run: RolloutRun): Promise<PlayedRollout> {
     sessionId: rolloutId,
     contextLength: run.contextLength,
   });
-  const inference = new FailureTracing();
-  const family = new Family(run, (server) => inference.trace(server));
-  const { outcome, result } = await playAndRelease(run, { session, inference, family });
+  const times = new TimeSplit();
+  const inference = new InferenceTracing(times);
+  const family = new Family(
+    run,
+    (server) => inference.trace(server),
+    () => inference.ownTurns,
+  );
+  const { outcome, result } = await playAndRelease(run, { session, inference, family, times });
 
   const durationMs = performance.now() - startedAt;
   const turns = result?.turnsUsed ?? 0;
   events.emit("rollout-end", { rolloutId, groupId, split, outcome, turns, durationMs });
   logOutcome(logger, { rolloutId, groupId, outcome, turns, durationMs });
   const tokens = session ? tokensOf(session, family.sessions) : null;
-  return { rolloutId, outcome, result, tokens, durationMs };
+  return { rolloutId, outcome, result, tokens, durationMs, times: times.times(), spent: inference.spent };
 }
 
 /**
  * The rollout's own segments come last: who takes the last one of a rollout takes one of its own, and a child that
- * sampled nothing leaves nothing.
+ * sampled nothing leaves nothing. What a child sampled belongs to the turn that gave its task away.
  */
-function tokensOf(session: RolloutSession, children: readonly RolloutSession[]): RolloutTokens {
+function tokensOf(session: RolloutSession, children: Family["sessions"]): RolloutTokens {
   const ofChildren = children
-    .flatMap((child) => child.segments())
+    .flatMap(({ session: child, parentCall }) =>
+      child.segments().map((segment) => ({
+        ...segment,
+        answers: segment.answers.map((answer) => ({ ...answer, call: parentCall })),
+      })),
+    )
     .filter(({ sampled }) => sampled.includes(true));
   return { segments: [...ofChildren, ...session.segments()], sampling: session.samplingRecord() };
 }
 
 type RolloutParts = {
   session: RolloutSession | undefined;
-  inference: FailureTracing;
+  inference: InferenceTracing;
   family: Family;
+  times: TimeSplit;
 };
 
 async function playAndRelease(
   run: RolloutRun,
-  { session, inference, family }: RolloutParts,
+  { session, inference, family, times }: RolloutParts,
 ): Promise<{ outcome: Outcome; result: AgentResult | null }> {
   const { servers, backend, logger, events } = run.services;
   await using context = new EnvRolloutContext({
     ...run,
     backend,
     logger,
+    times,
     children: (parent) => family.childrenOf(parent),
   });
+  const { signal } = context;
+  const toolContext = new ToolContext({ context, tools: run.tools });
+  const own = new OwnCode(context);
   const loop = new HermesAgentLoop({
     ...run.loop,
     tools: run.tools,
-    server: inference.trace(session ?? servers),
+    server: inference.traceOwn(session ?? servers),
     split: run.split,
     events,
+    times,
+    reply: (messages) =>
+      own.call("replyTo", async () => (await run.reply?.(messages, toolContext, { signal })) ?? null),
   });
 
   const failed = (stage: FailedStage, error: LachesisError, result: AgentResult | null = null) => ({
@@ -126,48 +169,74 @@ async function playAndRelease(
   let result: AgentResult;
   try {
     context.signal.throwIfAborted();
+    await own.call("prepareSandbox", async () => run.prepareSandbox?.(toolContext, { signal }));
     result = await loop.run(run.messages, context);
   } catch (thrown) {
     if (context.signal.aborted) return cancelled(null);
     const error = toLachesisError(thrown, "INTERNAL", `rollout ${run.rolloutId}`);
     const ofInference = inference.threw(thrown) || error.code.startsWith("INFERENCE_");
     if (error.code === "TOKEN_AUDIT_FAILED") return failed("token-audit", error);
+    if (own.threw(error)) return failed("environment", error);
     return failed(ofInference ? "inference" : "sandbox", error);
   }
   if (result.turnsUsed === 0) return failed("inference", promptTooLong(run.rolloutId), result);
 
-  let reward: number;
+  let reward: CheckedReward;
   try {
-    const toolContext = new ToolContext({ context, tools: run.tools });
-    const scoring = run.computeReward(result, toolContext, { signal: context.signal });
-    reward = await untilAborted(scoring, context.signal);
+    const scoring = () => run.computeReward(result, toolContext, { signal });
+    const given = await times.during("reward", () => untilAborted(scoring(), signal));
+    reward = checkReward(given, { turns: result.turnsUsed, rolloutId: run.rolloutId });
   } catch (thrown) {
     if (context.signal.aborted) return cancelled(result);
     return failed("reward", rewardError(thrown, run.rolloutId), result);
   }
-  if (!Number.isFinite(reward)) {
-    const message = `computeReward of rollout ${run.rolloutId}: expected a finite number, got ${reward}`;
-    return failed("reward", new LachesisError("REWARD_NOT_FINITE", message, { retryable: true }), result);
-  }
-  return { outcome: { kind: "scored", reward, stop: result.stop }, result };
+  return { outcome: { kind: "scored", ...reward, stop: result.stop }, result };
 }
 
-/** Remembers which errors came from the model servers, to tell them from a sandbox's. */
-class FailureTracing {
+/** Remembers which errors came from the model servers, to tell them from a sandbox's, and what the calls cost. */
+class InferenceTracing {
+  readonly spent: SpentTokens = { promptTokens: 0, completionTokens: 0, untold: 0 };
+  /** Model calls that the rollout itself, and no child of it, got answered. */
+  ownTurns = 0;
   readonly #thrown = new Set<unknown>();
+  readonly #times: TimeSplit;
 
-  /** The same server, whose errors are remembered. */
+  constructor(times: TimeSplit) {
+    this.#times = times;
+  }
+
+  /** The rollout's own server: its answers are counted as turns, too. */
+  traceOwn(server: ChatServer): ChatServer {
+    const traced = this.trace(server);
+    return {
+      chatCompletion: async (...call) => {
+        const completion = await traced.chatCompletion(...call);
+        this.ownTurns += 1;
+        return completion;
+      },
+    };
+  }
+
+  /** The same server, whose errors, times and tokens are noted. */
   trace(server: ChatServer): ChatServer {
     return {
       chatCompletion: async (...call) => {
         try {
-          return await server.chatCompletion(...call);
+          const completion = await this.#times.during("model", () => server.chatCompletion(...call));
+          this.#count(completion.usage);
+          return completion;
         } catch (error) {
           this.#thrown.add(error);
           throw error;
         }
       },
     };
+  }
+
+  #count(usage: Usage | undefined): void {
+    this.spent.promptTokens += usage?.prompt_tokens ?? 0;
+    this.spent.completionTokens += usage?.completion_tokens ?? 0;
+    this.spent.untold += usage === undefined ? 1 : 0;
   }
 
   /** True when the error, or what caused it, was thrown by the server. */

@@ -66,6 +66,15 @@ export const tokenFields = {
     .describe(
       "What is not trained on when the token limit cut a rollout's last turn: nothing, that turn, or the whole rollout. Its score stays.",
     ),
+  turn_discount: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(1)
+    .describe(
+      "Where an environment rewards single turns, they become the advantages of their tokens, normalised over the group: a turn gets its own reward and those that follow it, each further turn's times this. Instead of env.advantage; null = send only the scores.",
+    ),
   advantage: z
     .enum(advantageKinds)
     .default("none")

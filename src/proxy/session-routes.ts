@@ -51,7 +51,7 @@ export function addSessionRoutes({ app, sessions, guard, servers }: ProxyParts):
   app.get("/sessions/:session/segments", async (request) => {
     const { managed } = session(request);
     return {
-      segments: managed.segments().map(({ finishReason, startedBecause, ...segment }) => ({
+      segments: managed.segments().map(({ finishReason, startedBecause, answers: _answers, ...segment }) => ({
         ...segment,
         finish_reason: finishReason,
         started_because: startedBecause,

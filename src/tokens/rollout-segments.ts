@@ -3,8 +3,15 @@ import type { ChatMessage } from "../contracts/chat.ts";
 import type { Segment } from "../contracts/segment.ts";
 import type { NewSegmentReason, SegmentStore, TurnNode } from "./segment-store.ts";
 
+/** Where an answer of the model stands in a segment, and which of the rollout's calls, from 0, it answered. */
+export type AnswerSpan = { start: number; end: number; call: number };
+
 /** A segment, and how it came about. `messages` is the conversation that it holds; none for a prompt of text. */
-export type RolloutSegment = Segment & { messages: ChatMessage[]; startedBecause: NewSegmentReason };
+export type RolloutSegment = Segment & {
+  messages: ChatMessage[];
+  answers: AnswerSpan[];
+  startedBecause: NewSegmentReason;
+};
 
 /** Stands where no weight version sampled the id. */
 const noVersion = -1;
@@ -30,6 +37,7 @@ function toSegment(store: SegmentStore, leaf: TurnNode, claimed: Set<TurnNode>):
   const path = store.pathTo(leaf);
   const segment = { tokens: [] as number[], sampled: [] as boolean[], logprobs: [] as number[] };
   const versions: number[] = [];
+  const answers: AnswerSpan[] = [];
   const add = (ids: readonly number[], turn: TurnNode | null) => {
     for (const [index, id] of ids.entries()) {
       segment.tokens.push(id);
@@ -40,6 +48,8 @@ function toSegment(store: SegmentStore, leaf: TurnNode, claimed: Set<TurnNode>):
   };
   for (const turn of path) {
     add(turn.prompt.ids, null);
+    const start = segment.tokens.length;
+    answers.push({ start, end: start + turn.ids.length, call: turn.call });
     add(turn.ids, claimed.has(turn) ? null : turn);
     claimed.add(turn);
   }
@@ -48,6 +58,7 @@ function toSegment(store: SegmentStore, leaf: TurnNode, claimed: Set<TurnNode>):
     ...(path.every((turn) => turn.versions !== null) && { versions }),
     finishReason: leaf.finishReason,
     messages: store.messagesTo(leaf),
+    answers,
     startedBecause: path[0]?.prompt.reason ?? "first-turn",
   };
 }

@@ -226,3 +226,55 @@ describe("accounts", () => {
     ]);
   });
 });
+
+describe("replies", () => {
+  const replyWith = (...replies: (string | null)[]) => {
+    const seen: (string | null | undefined)[] = [];
+    const reply = async (messages: readonly ChatMessage[]) => {
+      seen.push(messages.at(-1)?.content);
+      return replies[seen.length - 1] ?? null;
+    };
+    return { seen, reply };
+  };
+
+  test("a turn without calls is answered until there is nothing to say", async () => {
+    const { seen, reply } = replyWith("Lower.", "Higher.", null);
+    const model = new ScriptedModel(says("5"), says("3"), says("4"));
+    const result = await play(model, { reply });
+    expect(seen).toEqual(["5", "3", "4"]);
+    expect(result).toMatchObject({ stop: "finished", finishedNaturally: true, turnsUsed: 3 });
+    expect(result.messages.slice(2)).toEqual([
+      { role: "assistant", content: "5" },
+      { role: "user", content: "Lower." },
+      { role: "assistant", content: "3" },
+      { role: "user", content: "Higher." },
+      { role: "assistant", content: "4" },
+    ]);
+    expect(model.requests.map(({ messages }) => messages.length)).toEqual([2, 4, 6]);
+  });
+
+  test.each([
+    ["max-turns where the talk would have gone on", "Lower.", "max-turns"],
+    ["finished where it was over", null, "finished"],
+  ])("the last turn allowed ends as %s", async (_what, last, stop) => {
+    const { seen, reply } = replyWith("Lower.", last);
+    const result = await play(new ScriptedModel(says("5"), says("3")), { reply, maxTurns: 2 });
+    expect(result).toMatchObject({ stop, turnsUsed: 2 });
+    expect(seen).toHaveLength(2);
+  });
+
+  test("tool calls and cut answers are not replied to", async () => {
+    const { seen, reply } = replyWith("Go on.", "Go on.");
+    const model = new ScriptedModel(calls(call("echo", { text: "x" })), says("5"), says("3 is", "length"));
+    expect(await play(model, { reply })).toMatchObject({ stop: "max-tokens", turnsUsed: 3 });
+    expect(seen).toEqual(["5"]);
+  });
+
+  test("what reads the conversation can't change it", async () => {
+    const reply = async (messages: readonly ChatMessage[]) => {
+      (messages as ChatMessage[]).length = 0;
+      return null;
+    };
+    expect((await play(new ScriptedModel(says("3")), { reply })).messages).toHaveLength(3);
+  });
+});

@@ -35,7 +35,11 @@ function parent(answer: Answer, { maxTurns = 5, signal = new AbortController().s
   const logger = pino({ level: "silent" });
   const services = { servers, backend, logger, events: new EventBus() };
   const loop = { maxTurns, temperature: 1 };
-  const family = new Family({ services, loop, split: "train" }, (server) => server);
+  const family = new Family(
+    { services, loop, split: "train" },
+    (server) => server,
+    () => 1,
+  );
   const tools = builtinTools();
   return rolloutContext(backend, { signal, tools, children: (context) => family.childrenOf(context) });
 }
