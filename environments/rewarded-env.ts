@@ -10,6 +10,7 @@ import type { AgentResult } from "../src/agent/agent-result.ts";
 import type { HermesAgentEnvConfig } from "../src/env/env-config.ts";
 import { HermesAgentBaseEnv, type RolloutPlace } from "../src/env/hermes-agent-base-env.ts";
 import type { PlayedRollout } from "../src/env/run-rollout.ts";
+import { judgeConfig } from "../src/inference/judge/judge-config.ts";
 import type { ToolContext } from "../src/tools/tool-context.ts";
 
 /** Fields for such an environment's schema. */
@@ -19,6 +20,10 @@ export const rewardFields = {
     .describe(
       "What scores a rollout: a reward's name, { type, name, weight, params }, or a list of them (docs/rewards.md).",
     ),
+  judge: judgeConfig
+    .nullable()
+    .default(null)
+    .describe("The judge model that the reward judge asks, a server of its own (docs/rewards.md, Judge)."),
 };
 
 type RewardedConfig = HermesAgentEnvConfig & z.output<z.ZodObject<typeof rewardFields>>;
@@ -75,7 +80,7 @@ export abstract class RewardedEnv<
 
   #openReward(): Reward {
     this.#reward ??= createReward(this.config.reward, {
-      services: { trainingStep: () => this.#trainingStep },
+      services: { trainingStep: () => this.#trainingStep, judge: this.services.judge },
     });
     return this.#reward;
   }

@@ -1,8 +1,13 @@
 /** The rewards that a configuration may name. A new one adds a line here. */
+
+import { codeReward } from "./code/code-reward.ts";
+import { judgeReward } from "./judge/judge.ts";
 import { accuracyReward } from "./library/accuracy.ts";
 import { cascadingMathsReward } from "./library/cascading-maths.ts";
+import { choiceReward } from "./library/choice.ts";
 import { combinedReward, curriculumReward } from "./library/combined.ts";
 import { boxedReward, containsReward, exactMatchReward, formatReward } from "./library/format.ts";
+import { instructionsReward } from "./library/instructions.ts";
 import { cosineLengthReward, lengthPenaltyReward } from "./library/length.ts";
 import { reasoningStepsReward } from "./library/reasoning-steps.ts";
 import { repetitionPenaltyReward } from "./library/repetition-penalty.ts";
@@ -12,12 +17,16 @@ export const rewardDefinitions: readonly RewardDefinition[] = [
   accuracyReward,
   boxedReward,
   cascadingMathsReward,
+  codeReward,
+  choiceReward,
   combinedReward,
   containsReward,
   cosineLengthReward,
   curriculumReward,
   exactMatchReward,
   formatReward,
+  judgeReward,
+  instructionsReward,
   lengthPenaltyReward,
   reasoningStepsReward,
   repetitionPenaltyReward,

@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { ToolCallCounts } from "../src/agent/agent-result.ts";
 import type { ChatMessage, Usage } from "../src/contracts/chat.ts";
 import { LachesisError } from "../src/contracts/errors.ts";
+import type { JudgeModel } from "../src/contracts/judge-model.ts";
 import type { StopReason } from "../src/contracts/outcome.ts";
 import type { ToolContext } from "../src/tools/tool-context.ts";
 import { stripThinking } from "./final-answer.ts";
@@ -58,6 +59,8 @@ export type Reward = (call: RewardCall) => Promise<RewardResult>;
 export type RewardServices = {
   /** The trainer's step, for rewards that change with it. */
   trainingStep(): number;
+  /** For rewards that ask a model; none where no judge is configured. */
+  judge?: JudgeModel | null | undefined;
 };
 
 /** A registered kind of reward. */

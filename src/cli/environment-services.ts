@@ -8,6 +8,7 @@ import type { EnvServices, InferenceServers } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
+import { openJudge } from "./open-judge.ts";
 import { openSandboxes } from "./open-sandboxes.ts";
 import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
@@ -34,7 +35,9 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
   const { servers, runDirectory, logger, events, environment } = options;
   await using started = new AsyncDisposableStack();
   const backend = started.use(openSandboxes(options));
-  const tools = started.use(openToolServices(options.env, environment.toolSettings));
+  const tools = started.use(await openToolServices(options.env, environment.toolSettings));
+  const judge = openJudge(options);
+  if (judge !== undefined) started.use(judge);
   const model = options.model ?? (await openServers(options, started));
   const opened = started.move();
   return {
@@ -48,6 +51,7 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
     cacheDirectory: environment.cacheDirectory,
     hubToken: environment.hubToken,
     tools,
+    judge,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

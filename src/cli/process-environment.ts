@@ -18,6 +18,8 @@ export type ProcessEnvironment = {
   sandboxSecrets: Readonly<Record<string, string | undefined>>;
   /** Keys and addresses of services that tools use, under the names of the keys that they stand in for. */
   toolSettings: Readonly<Record<string, string | undefined>>;
+  /** Keys of models besides the policy: JUDGE_API_KEY, TEACHER_API_KEY. */
+  modelKeys?: { judge: string | undefined; teacher: string | undefined };
   /** False when NO_COLOR is set or the terminal is dumb. */
   allowsColor: boolean;
 };
@@ -45,6 +47,7 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
       web_searxng_url: read("SEARXNG_URL"),
       vision_api_key: read("VISION_API_KEY") ?? read("OPENAI_API_KEY"),
     },
+    modelKeys: { judge: read("JUDGE_API_KEY"), teacher: read("TEACHER_API_KEY") },
     allowsColor: read("NO_COLOR") === undefined && read("TERM") !== "dumb",
   };
 }

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { ChatServer } from "../contracts/chat.ts";
+import type { JudgeModel } from "../contracts/judge-model.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import type { ToolServices } from "../tools/tool-services.ts";
@@ -41,6 +42,8 @@ export type EnvServices = {
   hubToken: string | undefined;
   /** Parts of tools outside the sandboxes (web, browser, vision); undefined = none. */
   tools?: ToolServices | undefined;
+  /** The model that judges answers (`env.judge`); undefined = none. */
+  judge?: JudgeModel | undefined;
 };
 
 export type EnvArguments<Config> = { config: Config; services: EnvServices };
@@ -57,6 +60,8 @@ export interface EnvClass {
   readonly configSchema: z.ZodObject;
   /** Class defaults that differ from the schema's, under `env` and `openai`. YAML and flags win over them. */
   readonly defaults?: EnvDefaults<Record<string, unknown>>;
+  /** What `validate` puts over `defaults`, e.g. rows that ship in place of a download. */
+  readonly validationDefaults?: EnvDefaults<Record<string, unknown>>;
   /** `never` lets every environment be an EnvClass whatever its Config; construct with `createEnvironment`. */
   new (args: EnvArguments<never>): BaseEnv;
 }
