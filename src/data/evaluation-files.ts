@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { JsonObject } from "../contracts/chat.ts";
-import { JsonlFile, unwritable } from "./jsonl-file.ts";
+import { unwritable } from "./jsonl-file.ts";
 import { makeDirectory } from "./make-directory.ts";
 
 export type EvaluationRecord = {
@@ -27,8 +27,8 @@ export type EvaluationPaths = {
 };
 
 /**
- * Writes both files into the directory, which is made; earlier ones are replaced. metrics.json comes last
- * and at once, so whoever finds it finds all samples. Rejects with OUTPUT_UNWRITABLE.
+ * Writes both files into the directory, which is made; earlier ones are replaced, each at once. metrics.json comes
+ * last, so whoever finds it finds all samples. Rejects with OUTPUT_UNWRITABLE.
  */
 export async function writeEvaluation(
   directory: string,
@@ -36,9 +36,13 @@ export async function writeEvaluation(
 ): Promise<EvaluationPaths> {
   let samplesPath: string | null = null;
   if (samples.length > 0) {
-    await using file = await JsonlFile.overwrite(join(directory, "samples.jsonl"));
-    for (const sample of samples) await file.append(sample);
-    samplesPath = file.path;
+    samplesPath = join(directory, "samples.jsonl");
+    await replaceFile(
+      samplesPath,
+      (async function* () {
+        for (const sample of samples) yield `${JSON.stringify(sample)}\n`;
+      })(),
+    );
   }
   const metricsPath = join(directory, "metrics.json");
   const content = {
@@ -68,7 +72,8 @@ export async function proveWritable(directory: string): Promise<void> {
   }
 }
 
-async function replaceFile(path: string, content: string): Promise<void> {
+/** Writes a file so that whoever finds it finds all of it. Rejects with OUTPUT_UNWRITABLE. */
+export async function replaceFile(path: string, content: string | AsyncIterable<string>): Promise<void> {
   const temporary = `${path}.part`;
   try {
     await makeDirectory(dirname(path));

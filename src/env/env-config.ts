@@ -4,6 +4,7 @@
  * extend these schemas with `.extend({...})`; both stay strict, an unknown key is an error.
  */
 import { z } from "zod";
+import { LachesisError } from "../contracts/errors.ts";
 import { terminalFields } from "./terminal-fields.ts";
 import { tokenFields } from "./token-fields.ts";
 import { toolFields } from "./tool-fields.ts";
@@ -24,6 +25,14 @@ export const baseEnvConfig = z.strictObject({
     .default(8)
     .describe("Groups in flight per inference server, when max_num_workers is -1."),
   max_eval_workers: z.int().min(1).default(16).describe("Evaluation rollouts in flight at once."),
+  eval_samples: z.int().min(1).default(1).describe("Rollouts per item in an evaluation."),
+  eval_pass_k: z
+    .array(z.int().min(1))
+    .nullable()
+    .default(null)
+    .describe(
+      "The k of pass@k and pass^k in an evaluation, none above eval_samples. null = 1 and the powers of 2 up to eval_samples, and eval_samples.",
+    ),
   steps_per_eval: z
     .int()
     .default(100)
@@ -183,6 +192,23 @@ export const baseEnvConfig = z.strictObject({
 
 export type BaseEnvConfig = z.output<typeof baseEnvConfig>;
 
+/** The k of pass@k, ascending. Throws CONFIG_INVALID for one that eval_samples can't tell of. */
+export function passKOf({
+  eval_samples: samples,
+  eval_pass_k: chosen,
+}: Pick<BaseEnvConfig, "eval_samples" | "eval_pass_k">): number[] {
+  const tooLarge = chosen?.find((k) => k > samples);
+  if (tooLarge !== undefined) {
+    throw new LachesisError(
+      "CONFIG_INVALID",
+      `env.eval_pass_k: pass@${tooLarge} needs ${tooLarge} samples of each item, and env.eval_samples is ${samples}.`,
+      { hint: `Play more samples (--n ${tooLarge}), or ask for a smaller k.` },
+    );
+  }
+  const powers = Array.from({ length: 31 }, (_, exponent) => 2 ** exponent).filter((k) => k < samples);
+  return [...new Set(chosen ?? [...powers, samples])].sort((a, b) => a - b);
+}
+
 export const hermesAgentEnvConfig = baseEnvConfig.extend({
   enabled_toolsets: z
     .array(z.string())
@@ -203,6 +229,12 @@ export const hermesAgentEnvConfig = baseEnvConfig.extend({
   system_prompt: z.string().nullable().default(null).describe("System message of every rollout."),
   agent_temperature: z.number().min(0).default(1).describe("Sampling temperature of training rollouts."),
   eval_temperature: z.number().min(0).default(0).describe("Sampling temperature of evaluation rollouts."),
+  eval_seeded: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Send a seed with evaluation requests, made of item and sample, so that servers that heed it answer alike again.",
+    ),
   extra_body: z
     .record(z.string(), z.json())
     .nullable()

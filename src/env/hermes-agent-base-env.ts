@@ -19,6 +19,7 @@ import { type HermesAgentEnvConfig, passKOf } from "./env-config.ts";
 import { type EvaluateItemsOptions, evaluateItems } from "./evaluate-items.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
+import { groupOrigin } from "./group-origin.ts";
 import { placeholderTokens } from "./placeholder-tokens.ts";
 import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
 import type { ValidationPolicies } from "./policies.ts";
@@ -176,25 +177,35 @@ export abstract class HermesAgentBaseEnv<
     const { group_size: size, rollout_retries: retries } = this.config;
     const tools = this.chooseTools(deriveSeed(context.seed, "tools"));
     const weightVersion = (await this.services.servers.weightVersion?.({ signal: context.signal })) ?? null;
+    const seeds = new Map<string, number>();
     const played = await playGroup({
       size,
       retries,
       signal: context.signal,
-      play: ({ index, attempt, signal }) =>
-        this.playRollout(item, {
-          rolloutId: `${context.groupId}.${index}${attempt === 0 ? "" : `-r${attempt}`}`,
+      play: ({ index, attempt, signal }) => {
+        const rolloutId = `${context.groupId}.${index}${attempt === 0 ? "" : `-r${attempt}`}`;
+        const seed = deriveSeed(context.seed, "rollout", index, attempt);
+        seeds.set(rolloutId, seed);
+        return this.playRollout(item, {
+          rolloutId,
           groupId: context.groupId,
-          seed: deriveSeed(context.seed, "rollout", index, attempt),
+          seed,
           split: "train",
           tools,
           signal,
           deadlineMs: context.deadlineMs,
           // A sequence must stay below the trainer's limit.
           contextLength: context.maxTokenLength - 1,
-        }),
+        });
+      },
     });
     if (!Array.isArray(played)) return played;
-    return { kind: "collected", group: this.#toGroup(played, context, weightVersion) };
+    const { group, counts } = this.#toGroup(played, context, weightVersion);
+    return {
+      kind: "collected",
+      group,
+      origin: groupOrigin({ rollouts: played, counts, seeds, tools, group }),
+    };
   }
 
   /** Plays held-out items through the same loop and sums them up; see `evaluateItems`. */
@@ -253,7 +264,7 @@ export abstract class HermesAgentBaseEnv<
     weightVersion: number | null,
   ) {
     const { config } = this;
-    const { sequences, leftOut } = rolloutSequences(rollouts, { ...config, maxSequences });
+    const { sequences, counts, leftOut } = rolloutSequences(rollouts, { ...config, maxSequences });
     if (leftOut > 0) {
       this.#sayOnce(
         "Rollouts have several segments (their history was rewritten, or they had children), and a group of all would be larger than the rollout server takes: only the last segment of each rollout is sent.",
@@ -264,17 +275,18 @@ export abstract class HermesAgentBaseEnv<
       ...(sequences.length !== config.group_size && { group_size: sequences.length }),
       ...(version !== null && { weight_version: version }),
     };
-    return buildGroup(sequences, {
+    const group = buildGroup(sequences, {
       ...(Object.keys(groupOverrides).length > 0 && { groupOverrides }),
       generationParams: { temperature: config.agent_temperature, ...rollouts[0]?.tokens.sampling },
     });
+    return { group, counts };
   }
 
   #placeholderGroup(rollouts: readonly ScoredRollout[], { maxTokenLength }: GroupContext) {
     this.#sayOnce(
       "The inference server gives no token ids: groups carry PLACEHOLDER tokens, all masked. Scores and messages are real; there is nothing to train on.",
     );
-    return buildGroup(
+    const group = buildGroup(
       rollouts.map(({ result, reward }) => ({
         ...placeholderTokens(result.messages, maxTokenLength),
         score: reward,
@@ -285,6 +297,7 @@ export abstract class HermesAgentBaseEnv<
         generationParams: { temperature: this.config.agent_temperature },
       },
     );
+    return { group, counts: rollouts.map(() => 1) };
   }
 
   /** The tools of MCP servers are known before the first prompt; those inside a sandbox are asked in one of their own. */

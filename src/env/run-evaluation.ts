@@ -1,21 +1,38 @@
 import type { JsonObject } from "../contracts/chat.ts";
 import { untilAborted } from "../contracts/until-aborted.ts";
 import { type EvaluationPaths, writeEvaluation } from "../data/evaluation-files.ts";
+import { EvaluationRecorder } from "../data/evaluation-recorder.ts";
 import type { BaseEnv } from "./base-env.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
 
 export type WrittenEvaluation = { evaluation: Evaluation; paths: EvaluationPaths; seconds: number };
 
+export type RunEvaluationOptions = Omit<EvaluateOptions, "recorder" | "scope"> & {
+  directory: string;
+  /** The run's configuration without secrets, by which `resume` knows the evaluation again; default: none. */
+  recordedConfig?: JsonObject | undefined;
+  /** Play only what the directory lacks. */
+  resume?: boolean | undefined;
+};
+
 /**
- * Evaluates and writes metrics.json and samples.jsonl into the directory; null when the environment has no
- * evaluation. Rejects with the signal's reason, or with what the evaluation threw.
+ * Evaluates, with samples written into the directory as they finish, and metrics.json in the end; null when the
+ * environment has no evaluation. Rejects with the signal's reason, or with what the evaluation threw.
  */
 export async function runEvaluation(
   env: BaseEnv,
-  { directory, ...options }: EvaluateOptions & { directory: string },
+  { directory, recordedConfig, resume = false, ...options }: RunEvaluationOptions,
 ): Promise<WrittenEvaluation | null> {
   const startedAt = performance.now();
-  const evaluation = await untilAborted(env.evaluate(options), options.signal);
+  await using recorder = await EvaluationRecorder.open({
+    directory,
+    environment: env.name,
+    model: env.services.modelName,
+    config: recordedConfig ?? null,
+    resume,
+  });
+  const evaluation = await untilAborted(env.evaluate({ ...options, recorder }), options.signal);
+  await recorder.close();
   if (evaluation === null) return null;
   const seconds = (performance.now() - startedAt) / 1000;
   const generationParameters: JsonObject = {
