@@ -8,6 +8,7 @@
 import { posix } from "node:path";
 import { LachesisError } from "../contracts/errors.ts";
 import type { RolloutContext } from "../contracts/rollout-context.ts";
+import type { Sandbox } from "../contracts/sandbox.ts";
 import type { Tool, ToolResult } from "../contracts/tool.ts";
 import { type SearchOptions, type SearchResult, searchFiles } from "./search-files.ts";
 import { ShellSession } from "./shell-session.ts";
@@ -34,6 +35,11 @@ export class ToolContext {
   constructor({ context, tools }: { context: RolloutContext; tools: readonly Tool[] }) {
     this.#context = context;
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
+  }
+
+  /** The rollout's sandbox itself, for verifiers that fork it or speak with its processes. */
+  async sandbox(): Promise<Sandbox> {
+    return await this.#context.sandbox();
   }
 
   /** Runs bash code in a fresh shell in the workspace. Default limit: 180 seconds. */
