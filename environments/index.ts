@@ -1,5 +1,6 @@
 /** The registered environments: a new one is a file in this folder and a line in this list. */
 import type { EnvClass } from "../src/env/env-class.ts";
+import { benchmarks } from "./benchmarks/index.ts";
 import { DatasetEnv } from "./dataset.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
 import { MathAgentEnv } from "./math-agent.ts";
@@ -12,4 +13,5 @@ export const environments: readonly EnvClass[] = [
   MathAgentEnv,
   TerminalTestEnv,
   TinyMathsEnv,
+  ...benchmarks,
 ];

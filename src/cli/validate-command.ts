@@ -68,7 +68,13 @@ async function runValidate(
   }
   const envClass = await findEnvironment(name, environments);
   const file = configPath === undefined ? undefined : await readConfigFile(configPath);
-  const { env: config } = resolveConfig({ envClass, file, flags, openaiApiKey: undefined });
+  const { defaults = {}, validationDefaults = {} } = envClass;
+  const configured = {
+    envName: envClass.envName,
+    configSchema: envClass.configSchema,
+    defaults: { ...defaults, env: { ...defaults.env, ...validationDefaults.env } },
+  };
+  const { env: config } = resolveConfig({ envClass: configured, file, flags, openaiApiKey: undefined });
 
   const runDirectory = await mkdtemp(join(tmpdir(), "lachesis-validate-"));
   using shutdown = new Shutdown({ onStage: () => undefined });
