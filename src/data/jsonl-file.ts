@@ -45,6 +45,23 @@ export class JsonlFile implements AsyncDisposable {
     }
   }
 
+  /**
+   * Opens the file to add lines to it; makes it where it is missing. `lines`: how many it has. The caller has cut a
+   * torn last line off. Rejects with OUTPUT_UNWRITABLE.
+   */
+  static async extend(path: string, { lines }: { lines: number }): Promise<JsonlFile> {
+    await makeParent(path);
+    try {
+      const handle = await open(path, "a");
+      const file = new JsonlFile(path, handle);
+      file.#length = (await handle.stat()).size;
+      file.#lines = lines;
+      return file;
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  }
+
   /** Lines that are wholly in the file. */
   get lines(): number {
     return this.#lines;

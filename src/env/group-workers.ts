@@ -13,15 +13,24 @@ import type { BaseEnv } from "./base-env.ts";
 import { Cancellation, cancelledBy } from "./cancellation.ts";
 import { deriveSeed } from "./derive-seed.ts";
 import type { GroupContext, GroupFailure } from "./group.ts";
+import type { GroupOrigin, PlayedItem } from "./group-origin.ts";
 import { type GroupRules, judgeGroup } from "./group-rules.ts";
 
-export type Delivery = { result: "sent" | "written" } | { result: "dropped"; reason: string };
+export type Delivery =
+  | { result: "sent" | "written" }
+  | { result: "dropped"; reason: string }
+  /** Not wanted after all, e.g. by a filter: counts as skipped. */
+  | { result: "skipped"; reason: string; detail: string };
 
 export type GroupWorkersOptions<Item> = {
   env: BaseEnv<Item>;
   rules(): GroupRules;
   /** Hands a finished group on. It may wait as long as it must; a rejection ends the run. */
-  deliver(group: ScoredGroup, groupId: string): Promise<Delivery>;
+  deliver(group: ScoredGroup, groupId: string, played: PlayedItem): Promise<Delivery>;
+  /** True for an item that an earlier run has done with; it keeps its number. May throw: that ends the run. */
+  isSettled?(itemNumber: number, item: Item): boolean;
+  /** Called when an item was played and its group skipped: it will not be played again. */
+  onSkipped?(itemNumber: number, reason: string): Promise<void>;
   /** Cancels all work in flight at once. */
   abort: AbortSignal;
   /** Called after each end of a group, whatever it came to. */
@@ -31,7 +40,7 @@ export type GroupWorkersOptions<Item> = {
 type Task<Item> = { item: Item; itemNumber: number; attempt: number };
 
 /** null = the environment's postprocessing dropped it. */
-type CollectedGroup = { kind: "collected"; group: ScoredGroup | null };
+type CollectedGroup = { kind: "collected"; group: ScoredGroup | null; origin: GroupOrigin | null };
 
 type GroupEnd = "sent" | "written" | "skipped" | "dropped";
 
@@ -90,9 +99,13 @@ export class GroupWorkers<Item> {
 
   async #nextTask(stop: AbortSignal): Promise<Task<Item> | null> {
     try {
-      const item = await untilAborted(this.#options.env.getNextItem({ signal: stop }), stop);
-      this.#exhausted = item === null;
-      return item === null ? null : { item, itemNumber: this.#itemsTaken++, attempt: 0 };
+      for (;;) {
+        const item = await untilAborted(this.#options.env.getNextItem({ signal: stop }), stop);
+        this.#exhausted = item === null;
+        if (item === null) return null;
+        const itemNumber = this.#itemsTaken++;
+        if (this.#options.isSettled?.(itemNumber, item) !== true) return { item, itemNumber, attempt: 0 };
+      }
     } catch (thrown) {
       if (stop.aborted) return null;
       throw toLachesisError(thrown, "ENV_FAILED", `getNextItem of ${this.#options.env.name}`);
@@ -121,29 +134,37 @@ export class GroupWorkers<Item> {
     this.#failuresInARow = 0;
     this.#pauses = 0;
     const { group } = result;
-    if (group === null) return this.#onSkip(groupId, [], "postprocess", "postprocessGroup dropped it");
+    if (group === null) {
+      return this.#onSkip(task, groupId, [], "postprocess", "postprocessGroup dropped it");
+    }
     const verdict = judgeGroup(group, rules());
     if (!verdict.fit) {
       env.services.logger.info({ groupId, ...verdict }, "group-skipped");
-      return this.#onSkip(groupId, group.scores, verdict.reason, verdict.detail);
+      return this.#onSkip(task, groupId, group.scores, verdict.reason, verdict.detail);
+    }
+    if (abort.aborted) return this.#end(groupId, group.scores, "dropped", cancelledBy(abort));
+    const { item, itemNumber, attempt } = task;
+    const seed = this.#seedOf(task);
+    const played = { itemNumber, attempt, seed, groupId, item, origin: result.origin };
+    const delivery = await deliver(group, groupId, played);
+    if (delivery.result === "skipped") {
+      return this.#onSkip(task, groupId, group.scores, delivery.reason, delivery.detail);
     }
     this.#skippedInARow = 0;
-    if (abort.aborted) return this.#end(groupId, group.scores, "dropped", cancelledBy(abort));
-    const delivery = await deliver(group, groupId);
     this.#end(groupId, group.scores, delivery.result, "reason" in delivery ? delivery.reason : undefined);
   }
 
   /** null = the group was cancelled, and what follows from that is done. */
   async #collect(task: Task<Item>, groupId: string): Promise<CollectedGroup | GroupFailure | null> {
     const { env, rules, abort } = this.#options;
-    const { worker_timeout: timeoutSeconds, seed } = env.config;
+    const { worker_timeout: timeoutSeconds } = env.config;
     const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : Number.POSITIVE_INFINITY;
     const timeout = new AbortController();
     const timer = setTimeoutIfFinite(() => timeout.abort(new Cancellation("timeout")), timeoutMs);
     const signal = AbortSignal.any([abort, timeout.signal]);
     const context: GroupContext = {
       groupId,
-      seed: deriveSeed(seed, "group", task.itemNumber, task.attempt),
+      seed: this.#seedOf(task),
       signal,
       deadlineMs: Date.now() + timeoutMs,
       logger: env.services.logger.child({ groupId }),
@@ -153,7 +174,8 @@ export class GroupWorkers<Item> {
     const collect = async (): Promise<CollectedGroup | GroupFailure> => {
       const result = await env.collectGroup(task.item, context);
       if (result.kind === "failed") return result;
-      return { kind: "collected", group: await env.postprocessGroup(result.group, task.item) };
+      const group = await env.postprocessGroup(result.group, task.item);
+      return { kind: "collected", group, origin: result.origin ?? null };
     };
     try {
       return await untilAborted(collect(), signal);
@@ -214,7 +236,14 @@ export class GroupWorkers<Item> {
   }
 
   /** Ends the run when too many groups in a row came to nothing: each was paid for, and none is to show. */
-  #onSkip(groupId: string, scores: readonly number[], reason: string, detail: string): void {
+  async #onSkip(
+    { itemNumber }: Task<Item>,
+    groupId: string,
+    scores: readonly number[],
+    reason: string,
+    detail: string,
+  ): Promise<void> {
+    await this.#options.onSkipped?.(itemNumber, reason);
     this.#end(groupId, scores, "skipped", reason);
     this.#skippedInARow += 1;
     const limit = this.#options.env.config.max_skipped_groups;
@@ -222,6 +251,10 @@ export class GroupWorkers<Item> {
     const groups = limit === 1 ? "1 group was" : `${limit} groups in a row were`;
     const message = `${groups} played and skipped (${reason}); the last: ${detail}.`;
     this.#fatal ??= new LachesisError("GROUPS_KEEP_BEING_SKIPPED", message);
+  }
+
+  #seedOf({ itemNumber, attempt }: Task<Item>): number {
+    return deriveSeed(this.#options.env.config.seed, "group", itemNumber, attempt);
   }
 
   /** Puts the item at the end of the backlog, unless it had its tries. */

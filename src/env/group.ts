@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { LachesisError } from "../contracts/errors.ts";
 import type { FailedStage } from "../contracts/outcome.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
+import type { GroupOrigin } from "./group-origin.ts";
 
 export type GroupContext = {
   readonly groupId: string;
@@ -30,4 +31,11 @@ export type GroupFailure = {
   retryable: boolean;
 };
 
-export type GroupResult = { kind: "collected"; group: ScoredGroup } | GroupFailure;
+export type CollectedGroup = {
+  kind: "collected";
+  group: ScoredGroup;
+  /** What files of groups tell besides; absent where the environment makes its groups by itself. */
+  origin?: GroupOrigin;
+};
+
+export type GroupResult = CollectedGroup | GroupFailure;

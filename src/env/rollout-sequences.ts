@@ -26,25 +26,26 @@ export type SequenceSettings = Pick<TokenSettings, "segments" | "mask_truncated"
   maxSequences: number;
 };
 
-/** `leftOut`: segments that were not put in because the group would have become too large. */
+/** `counts`: sequences of each rollout. `leftOut`: segments not put in because the group would have become too large. */
 export function rolloutSequences(
   rollouts: readonly TokenRollout[],
   settings: SequenceSettings,
-): { sequences: ScoredSequence[]; leftOut: number } {
+): { sequences: ScoredSequence[]; counts: number[]; leftOut: number } {
   const scores = rollouts.map(({ reward }) => reward);
   const advantages: readonly Advantage[] | null =
     advantagesOfTurns(rollouts, settings.turn_discount ?? null) ?? advantagesOf(scores, settings.advantage);
   const total = rollouts.reduce((count, { tokens }) => count + trainable(tokens).length, 0);
   const takesAll = settings.segments === "all" && total <= settings.maxSequences;
-  const sequences = rollouts.flatMap((rollout, index) => {
+  const parts = rollouts.map((rollout, index) => {
     const segments = trainable(rollout.tokens);
     const advantage = advantages?.[index];
     return (takesAll ? segments : segments.slice(-1)).map((segment) =>
       toSequence(segment, rollout, advantage, settings),
     );
   });
+  const sequences = parts.flat();
   const leftOut = settings.segments === "all" ? total - sequences.length : 0;
-  return { sequences, leftOut };
+  return { sequences, counts: parts.map(({ length }) => length), leftOut };
 }
 
 type Segment = RolloutTokens["segments"][number];

@@ -34,7 +34,7 @@ test("writes exactly total_steps groups, never more in flight than workers", asy
     },
   );
   const summary = await processEnvironment({ env, ...neverStopped() });
-  expect(summary).toEqual({ path, groups: 20, endedBy: "complete" });
+  expect(summary).toMatchObject({ path, groups: 20, endedBy: "complete" });
   const groups = await readGroups(path);
   expect(groups.map(({ tokens }) => tokens[0]?.[0]).toSorted((a = 0, b = 0) => a - b)).toEqual([
     ...Array(20).keys(),

@@ -8,7 +8,8 @@ import type { SavedMessage } from "../saved-group.ts";
 export type ColumnType =
   | "string"
   | "double"
-  | "int"
+  | "int32"
+  | "int64"
   | "boolean"
   | "json"
   | { list: ColumnType }
@@ -80,10 +81,10 @@ export const factColumns: Columns = {
   item: "json",
   item_digest: "string",
   rollout_id: "string",
-  seed: "int",
+  seed: "int64",
   stop: "string",
-  turns: "int",
-  tool_errors: "int",
-  group_size: "int",
+  turns: "int32",
+  tool_errors: "int32",
+  group_size: "int32",
   sampling: "json",
 };

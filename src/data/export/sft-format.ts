@@ -7,10 +7,10 @@ export const sftFormat: ExportFormat = {
   name: "sft",
   description: "token ids with labels (-100 = not trained), one line per sequence",
   columns: {
-    input_ids: { list: "int" },
-    labels: { list: "int" },
+    input_ids: { list: "int32" },
+    labels: { list: "int32" },
     logprobs: { list: "double" },
-    sequence: "int",
+    sequence: "int32",
     ...factColumns,
   },
   lines: (sampled) => {

@@ -36,10 +36,10 @@ export const sharegptFormat: ExportFormat = {
     system_prompt: "string",
     tools: "json",
     tool_calls: {
-      list: { struct: { turn: "int", id: "string", name: "string", arguments: "string" } },
+      list: { struct: { turn: "int32", id: "string", name: "string", arguments: "string" } },
     },
     sequences: {
-      list: { struct: { tokens: { list: "int" }, masks: { list: "int" }, logprobs: { list: "double" } } },
+      list: { struct: { tokens: { list: "int32" }, masks: { list: "int32" }, logprobs: { list: "double" } } },
     },
     ...factColumns,
   },
