@@ -11,6 +11,7 @@ import { makeColors } from "./colors.ts";
 import { readConfigFile } from "./config-file.ts";
 import { configHelp } from "./config-help.ts";
 import { splitArguments } from "./dotted-flags.ts";
+import { addEvaluateOptions, beginEvaluate, type EvaluateFlags } from "./evaluate-flags.ts";
 import { findEnvironment } from "./find-environment.ts";
 import { packageVersion } from "./package-version.ts";
 import { resolveConfig, slurmNotice, testingNotice } from "./resolve-config.ts";
@@ -26,7 +27,7 @@ export type ProgramOptions = {
   onExitCode: (code: number) => void;
 };
 
-type VerbFlags = {
+type VerbFlags = EvaluateFlags & {
   config?: string;
   runDir?: string;
   logLevel: string;
@@ -102,6 +103,7 @@ function addVerbCommand(program: Command, verb: Verb, options: ProgramOptions): 
     .action(async (_args: string[], flags: VerbFlags, self: Command) => {
       await runCommand({ verb, flags, self, options });
     });
+  if (verb === "evaluate") addEvaluateOptions(command);
   command.configureHelp({ visibleArguments: () => [] });
 }
 
@@ -140,18 +142,21 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
     );
     return;
   }
-  const file = flags.config === undefined ? undefined : await readConfigFile(flags.config);
+  const evaluation = verb === "evaluate" ? await beginEvaluate(flags) : undefined;
+  const file = flags.config === undefined ? evaluation?.file : await readConfigFile(flags.config);
   const config = resolveConfig({
     envClass,
     verbDefaults: verbDefaults[verb],
     file,
-    flags: dotted,
+    flags: [...dotted, ...(evaluation?.dotted ?? [])],
     openaiApiKey: io.environment.openaiApiKey,
     rolloutServerToken: io.environment.rolloutServerToken,
   });
   if (isSet(flags.slurm)) config.notices.push(slurmNotice);
   if (isSet(flags.testing)) config.notices.push(testingNotice);
-  onExitCode(await runVerb({ verb, envClass, config, io, runDir: flags.runDir, logLevel: flags.logLevel }));
+  const evaluate = await evaluation?.finish(envClass.envName, config);
+  const { runDir, logLevel } = flags;
+  onExitCode(await runVerb({ verb, envClass, config, io, runDir, logLevel, evaluate }));
 }
 
 function isSet(flag: string | boolean | undefined): boolean {

@@ -6,6 +6,8 @@
 import { mkdir, mkdtemp, readdir, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
+import { z } from "zod";
+import type { JsonObject } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { makeDirectory } from "../data/make-directory.ts";
 import { withoutSecrets } from "./redact.ts";
@@ -61,13 +63,20 @@ export async function requireWritableOutputs(config: Record<string, unknown>): P
 
 export type SavedConfig = { env: Record<string, unknown>; servers: readonly Record<string, unknown>[] };
 
+/** The configuration as a file has it, without secrets. */
+export function recordedConfig({ env, servers }: SavedConfig): JsonObject {
+  const openai = servers.length === 1 ? servers[0] : servers;
+  return jsonObject.parse(JSON.parse(JSON.stringify(withoutSecrets({ env, openai }))));
+}
+
+const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.json());
+
 /** Writes config.yaml, from which `--config` starts the same run again. Secrets are left out. Rejects with OUTPUT_UNWRITABLE. */
 export async function saveConfig(runDirectory: string, { env, servers }: SavedConfig): Promise<void> {
-  const openai = servers.length === 1 ? servers[0] : servers;
   const text =
     "# The run's whole configuration; --config reads it back. Secrets are left out:\n" +
     "# set OPENAI_API_KEY or pass --openai.api_key.\n" +
-    stringify(withoutSecrets({ env, openai }));
+    stringify(recordedConfig({ env, servers }));
   try {
     await writeFile(join(runDirectory, "config.yaml"), text);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The last words of a run: what happened, what was saved and where, what was lost and why. */
 import type { ProgressSnapshot } from "../telemetry/run-progress.ts";
 import type { Colors } from "./colors.ts";
+import { evaluationRows } from "./evaluation-rows.ts";
 import { counted, formatDuration, formatMean, type RunHeading } from "./progress-lines.ts";
 import { padText } from "./text-width.ts";
 
@@ -47,8 +48,7 @@ export function summaryText({
     rows.push(["tools", `${counted(snapshot.toolCalls, "call")}, ${snapshot.toolErrors} failed`]);
   const pooled = sandboxesText(sandboxes);
   if (pooled !== "") rows.push(["sandboxes", pooled]);
-  for (const [name, value] of Object.entries(result.metrics))
-    rows.push([name.replace(/^eval\//, ""), formatMetric(value)]);
+  if (Object.keys(result.metrics).length > 0) rows.push(...evaluationRows(result.metrics));
   for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);
   rows.push(["run", `${runDirectory} (config.yaml, run.log)`]);
 
@@ -79,8 +79,4 @@ function sandboxesText(metrics: Readonly<Record<string, number>>): string {
 
 function formatMs(durationMs: number): string {
   return durationMs < 10 ? `${durationMs.toFixed(1)} ms` : `${Math.round(durationMs)} ms`;
-}
-
-function formatMetric(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(4);
 }

@@ -4,6 +4,7 @@
  * in the reverse order, and only then does the summary say what was saved.
  */
 
+import type { JsonObject } from "../contracts/chat.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
 import type { BaseEnv } from "../env/base-env.ts";
 import { createEnvironment } from "../env/create-environment.ts";
@@ -18,13 +19,14 @@ import { type CliIo, scrubOutput } from "./cli-io.ts";
 import { makeColors } from "./colors.ts";
 import type { ConfigMap } from "./config-file.ts";
 import { openServices } from "./environment-services.ts";
+import type { EvaluateRequest } from "./evaluate-flags.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 import { printError } from "./print-error.ts";
 import { counted, type RunHeading } from "./progress-lines.ts";
 import { openProgressView } from "./progress-view.ts";
 import { collectSecrets, secretScrubber } from "./redact.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
-import { makeRunDirectory, requireWritableOutputs, saveConfig } from "./run-directory.ts";
+import { makeRunDirectory, recordedConfig, requireWritableOutputs, saveConfig } from "./run-directory.ts";
 import { openRunLog } from "./run-log.ts";
 import { type SavedThing, summaryText } from "./run-summary.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -39,6 +41,8 @@ export type RunVerbOptions = {
   /** `--run-dir` */
   runDir: string | undefined;
   logLevel: string;
+  /** What `evaluate` alone is told. */
+  evaluate?: EvaluateRequest | undefined;
 };
 
 /** What a verb did, in the terms of the summary. */
@@ -62,10 +66,13 @@ export async function runVerb({
   io,
   runDir,
   logLevel,
+  evaluate,
 }: RunVerbOptions): Promise<number> {
   const { env, servers, notices } = config;
   const { envName } = envClass;
-  const runDirectory = await makeRunDirectory({ envName, verb, chosen: runDir, now: new Date() });
+  const runDirectory =
+    (runDir === undefined ? evaluate?.resume : undefined) ??
+    (await makeRunDirectory({ envName, verb, chosen: runDir, now: new Date() }));
   await requireWritableOutputs(env);
   await saveConfig(runDirectory, { env, servers });
 
@@ -107,7 +114,11 @@ export async function runVerb({
       });
       backend = services.backend;
       const environmentOfRun = createEnvironment(envClass, { config: env, services });
-      result = await playVerb(verb, environmentOfRun, { drain: stopping, abort: shutdown.aborted });
+      result = await playVerb(verb, environmentOfRun, {
+        drain: stopping,
+        abort: shutdown.aborted,
+        ...(evaluate !== undefined && { evaluate: { ...evaluate, recordedConfig: recordedConfig(config) } }),
+      });
     } catch (error) {
       if (!isStop(error, shutdown)) {
         failure = { error };
@@ -134,7 +145,11 @@ const stageTexts = {
 };
 
 /** Runs a verb of the engine and puts what it saved into the summary's terms. */
-export async function playVerb(verb: Verb, env: BaseEnv, signals: RunSignals): Promise<VerbResult> {
+export async function playVerb(
+  verb: Verb,
+  env: BaseEnv,
+  { evaluate, ...signals }: RunSignals & { evaluate?: EvaluateRequest & { recordedConfig: JsonObject } },
+): Promise<VerbResult> {
   switch (verb) {
     case "serve": {
       const { deadLetters } = await serveEnvironment({ env, ...signals });
@@ -149,7 +164,13 @@ export async function playVerb(verb: Verb, env: BaseEnv, signals: RunSignals): P
       return { saved: [{ what: counted(groups, "group"), path }], metrics: {} };
     }
     case "evaluate": {
-      const { evaluation, paths } = await evaluateEnvironment({ env, ...signals });
+      const { evaluation, paths } = await evaluateEnvironment({
+        env,
+        ...signals,
+        ...evaluate,
+        resume: evaluate?.resume !== undefined,
+        ...(evaluate?.resume !== undefined && { directory: evaluate.resume }),
+      });
       const samples = { what: counted(evaluation.samples.length, "sample"), path: paths.samples ?? "" };
       return {
         saved: [{ what: "metrics", path: paths.metrics }, ...(paths.samples === null ? [] : [samples])],

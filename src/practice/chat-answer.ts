@@ -21,8 +21,8 @@ export type ChatAsked = { id: string; createdSeconds: number; time: string; faul
 
 /** Without a tokenizer. */
 export function answerChat(request: PracticeRequest, player: PracticePlayer, asked: ChatAsked): Reply {
-  const { messages } = request;
-  const played = player.play({ messages, tools: callable(request), count: request.n ?? 1 });
+  const { messages, seed } = request;
+  const played = player.play({ messages, tools: callable(request), count: request.n ?? 1, seed });
   const limit = limitOf(request) ?? Number.POSITIVE_INFINITY;
   const choices = played.turns.map(
     (turn, index): PracticeChoice => ({ index, logprobs: null, ...cutToLimit(toMessage(turn), limit) }),
@@ -109,12 +109,12 @@ const callable = ({ tool_choice, tools }: PracticeRequest): ToolSchema[] =>
 function samplingOf(request: PracticeRequest): SamplingRequest {
   return {
     n: request.n ?? 1,
-    // Every chat request is played anew: only the APIs of ids are greedy or seeded.
+    // A chat request without a seed is played anew: only the APIs of ids are greedy.
     temperature: 1,
     maxTokens: limitOf(request),
     stop: request.stop,
     stopTokenIds: request.stop_token_ids,
-    seed: null,
+    seed: request.seed,
     topLogprobs: request.top_logprobs ?? 0,
     skipSpecialTokens: true,
     includeStop: false,

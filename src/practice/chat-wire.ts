@@ -50,6 +50,7 @@ export const chatRequest = z.object({
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   stop: fields.stop,
+  seed: fields.seed,
   stop_token_ids: fields.stopTokenIds,
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
