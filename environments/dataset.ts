@@ -57,10 +57,19 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
     return undefined;
   }
 
+  /** Throws where a row can't be played, though a prompt can be made of it; such a row is left out. */
+  protected acceptRow(_row: RewardItem): void {}
+
   override async setup({ signal }: { signal: AbortSignal }): Promise<void> {
     const { config, services } = this;
     const bundled = this.bundledRows();
-    const schema = rowSchema(config);
+    const schema = rowSchema(config).superRefine((row, context) => {
+      try {
+        this.acceptRow(row);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+      }
+    });
     this.#rows = await RowSource.open({ config, schema, services, signal, ...(bundled && { bundled }) });
   }
 

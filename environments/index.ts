@@ -1,6 +1,7 @@
 /** The registered environments: a new one is a file in this folder and a line in this list. */
 import type { EnvClass } from "../src/env/env-class.ts";
 import { benchmarks } from "./benchmarks/index.ts";
+import { CodeEnv } from "./code.ts";
 import { DatasetEnv } from "./dataset.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
 import { MathAgentEnv } from "./math-agent.ts";
@@ -8,6 +9,7 @@ import { TerminalTestEnv } from "./terminal-test.ts";
 import { TinyMathsEnv } from "./tiny-maths.ts";
 
 export const environments: readonly EnvClass[] = [
+  CodeEnv,
   DatasetEnv,
   Gsm8kAgentEnv,
   MathAgentEnv,

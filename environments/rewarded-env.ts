@@ -3,7 +3,7 @@
  * rows, and whatever rewards the configuration names score them. The parts are logged beside the score.
  */
 import type { z } from "zod";
-import { createReward, rewardSpec } from "../rewards/create-reward.ts";
+import { createReward, type RewardSpec, rewardSpec } from "../rewards/create-reward.ts";
 import type { Reward, RewardItem, RewardResult } from "../rewards/reward.ts";
 import { RewardStatistics } from "../rewards/reward-statistics.ts";
 import type { AgentResult } from "../src/agent/agent-result.ts";
@@ -78,8 +78,13 @@ export abstract class RewardedEnv<
     await super.cleanup();
   }
 
+  /** The configured reward; override to add what the environment knows. */
+  protected rewardSpec(): RewardSpec {
+    return this.config.reward;
+  }
+
   #openReward(): Reward {
-    this.#reward ??= createReward(this.config.reward, {
+    this.#reward ??= createReward(this.rewardSpec(), {
       services: { trainingStep: () => this.#trainingStep, judge: this.services.judge },
     });
     return this.#reward;

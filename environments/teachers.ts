@@ -1,5 +1,7 @@
 /** The teachers that the practice server can play. A new environment's teacher adds a line here. */
 import type { Teacher } from "../src/practice/teacher.ts";
+import { bundledCode } from "./code.ts";
+import { CodeTeacher, readCodeProblems } from "./code-teacher.ts";
 import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
 import { bundledMaths } from "./math-agent.ts";
@@ -25,6 +27,14 @@ export type TeacherChoice = {
 
 /** By the name that `practice-server --teacher` gives. */
 export const teachers = {
+  code: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledCode), signal }) {
+      const { problems, skippedRows } = await readCodeProblems(dataset, { signal });
+      return { teacher: new CodeTeacher(problems), knows: `${problems.length} problems`, skippedRows };
+    },
+  },
   gsm8k: {
     tokenizer: "practice",
     readsDataset: true,

@@ -14,7 +14,12 @@ async function score(item: RewardItem, left: LeftBehind | string, params = {}): 
   return (await scoreRollout(backend, spec, item, behind)).score;
 }
 
-const sums: RewardItem = { tests: [{ input: "1 2\n", output: "3" }, { input: "5 7\n", output: "12\n" }] };
+const sums: RewardItem = {
+  tests: [
+    { input: "1 2\n", output: "3" },
+    { input: "5 7\n", output: "12\n" },
+  ],
+};
 const sumProgram = "print(sum(map(int, input().split())))";
 const twice: RewardItem = {
   tests: [
@@ -23,7 +28,8 @@ const twice: RewardItem = {
   ],
 };
 const humanEval: RewardItem = {
-  prompt: 'import math\n\ndef helper(x):\n    return x + 1\n\ndef after(x: int) -> int:\n    """The next number."""\n',
+  prompt:
+    'import math\n\ndef helper(x):\n    return x + 1\n\ndef after(x: int) -> int:\n    """The next number."""\n',
   entry_point: "after",
   test: "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(41) == helper(41)\n    assert math.isclose(candidate(2), 3)\n",
 };
@@ -45,7 +51,9 @@ describe("right programs get 1", () => {
     [
       "LiveCodeBench",
       {
-        public_test_cases: JSON.stringify([{ input: "[1, 2]\n3", output: "[3, 1, 2]", testtype: "functional" }]),
+        public_test_cases: JSON.stringify([
+          { input: "[1, 2]\n3", output: "[3, 1, 2]", testtype: "functional" },
+        ]),
         private_test_cases: deflateSync(
           `\x80\x04X${JSON.stringify([{ input: "[]\n1", output: "[1]", testtype: "functional" }])}.`,
         ).toString("base64"),
