@@ -3,16 +3,20 @@ import type { EnvClass } from "../src/env/env-class.ts";
 import { benchmarks } from "./benchmarks/index.ts";
 import { CodeEnv } from "./code.ts";
 import { DatasetEnv } from "./dataset.ts";
+import { GamesEnv } from "./games.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
 import { MathAgentEnv } from "./math-agent.ts";
+import { OpdEnv } from "./opd.ts";
 import { TerminalTestEnv } from "./terminal-test.ts";
 import { TinyMathsEnv } from "./tiny-maths.ts";
 
 export const environments: readonly EnvClass[] = [
   CodeEnv,
   DatasetEnv,
+  GamesEnv,
   Gsm8kAgentEnv,
   MathAgentEnv,
+  OpdEnv,
   TerminalTestEnv,
   TinyMathsEnv,
   ...benchmarks,

@@ -2,6 +2,7 @@
 import type { Teacher } from "../src/practice/teacher.ts";
 import { bundledCode } from "./code.ts";
 import { CodeTeacher, readCodeProblems } from "./code-teacher.ts";
+import { GamesTeacher } from "./games-teacher.ts";
 import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
 import { bundledMaths } from "./math-agent.ts";
@@ -27,6 +28,11 @@ export type TeacherChoice = {
 
 /** By the name that `practice-server --teacher` gives. */
 export const teachers = {
+  games: {
+    tokenizer: "practice",
+    readsDataset: false,
+    open: async () => ({ teacher: new GamesTeacher(), knows: "blackjack and word guessing", skippedRows: 0 }),
+  },
   code: {
     tokenizer: "practice",
     readsDataset: true,
