@@ -1,7 +1,8 @@
 /** The connection to a Docker daemon, and what its failures mean. */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import type { DockerConfig } from "./docker-config.ts";
@@ -9,12 +10,18 @@ import type { DockerConfig } from "./docker-config.ts";
 /** No call that the daemon answers at once may take longer. */
 export const callTimeoutMs = 120_000;
 
+/** It takes a while to load: only who uses Docker pays for it. */
+function loadDockerode(): typeof Docker {
+  return createRequire(import.meta.url)("dockerode");
+}
+
 /** Connects to nothing yet. Throws CONFIG_INVALID for a host that is no such address or certificates that can't be read. */
 export function createDockerClient({ host, cert_path }: Pick<DockerConfig, "host" | "cert_path">): Docker {
+  const Client = loadDockerode();
   // With no address, dockerode finds the usual sockets.
-  if (host === undefined) return new Docker();
+  if (host === undefined) return new Client();
   if (host.startsWith("unix://"))
-    return new Docker({ host: undefined, socketPath: host.slice("unix://".length) });
+    return new Client({ host: undefined, socketPath: host.slice("unix://".length) });
   const address = URL.canParse(host) ? new URL(host) : undefined;
   if (address === undefined || !["tcp:", "http:", "https:"].includes(address.protocol)) {
     throw new LachesisError("CONFIG_INVALID", `docker_host is no address of a Docker daemon: ${host}.`, {
@@ -22,7 +29,7 @@ export function createDockerClient({ host, cert_path }: Pick<DockerConfig, "host
     });
   }
   const isSecure = address.protocol === "https:" || cert_path !== undefined;
-  return new Docker({
+  return new Client({
     socketPath: undefined,
     host: address.hostname,
     port: address.port || (isSecure ? 2376 : 2375),

@@ -10,6 +10,7 @@ import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import { openJudge } from "./open-judge.ts";
 import { openSandboxes } from "./open-sandboxes.ts";
+import { openTeacher } from "./open-teacher.ts";
 import { openTokenServers, speakTokens } from "./open-token-servers.ts";
 import type { ProcessEnvironment } from "./process-environment.ts";
 import { openToolServices } from "./tool-services.ts";
@@ -38,6 +39,8 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
   const tools = started.use(await openToolServices(options.env, environment.toolSettings));
   const judge = openJudge(options);
   if (judge !== undefined) started.use(judge);
+  const teacher = await openTeacher(options);
+  if (teacher !== undefined) started.use(teacher);
   const model = options.model ?? (await openServers(options, started));
   const opened = started.move();
   return {
@@ -52,6 +55,7 @@ export async function openServices(options: ServicesOptions): Promise<OpenServic
     hubToken: environment.hubToken,
     tools,
     judge,
+    teacher,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { LachesisError } from "../contracts/errors.ts";
 import { type ToolConfig, toolConfig } from "../env/tool-fields.ts";
 import { BrowserService } from "../tools/browser/browser-service.ts";
-import { McpServers } from "../tools/mcp/mcp-servers.ts";
+import type { McpServers } from "../tools/mcp/mcp-servers.ts";
 import type { ToolServices } from "../tools/tool-services.ts";
 import { VisionService } from "../tools/vision/vision-service.ts";
 import { AddressGuard } from "../tools/web/address-guard.ts";
@@ -28,32 +28,33 @@ const usualChromiums = [
 
 /**
  * `fallbacks`: values from outside the configuration, for keys that it leaves unset. Nothing is asked of any
- * service yet. Throws CONFIG_INVALID where keys don't fit together.
+ * service yet. Rejects with CONFIG_INVALID where keys don't fit together.
  */
-export function openToolServices(
+export async function openToolServices(
   env: Readonly<Record<string, unknown>>,
   fallbacks: Readonly<Record<string, string | undefined>> = {},
-): OpenToolServices {
+): Promise<OpenToolServices> {
   const config = readConfig({ ...pickSet(env, toolConfig.shape), ...unsetOnly(fallbacks, env) });
-  const opened = new AsyncDisposableStack();
+  await using opening = new AsyncDisposableStack();
   const guard = new AddressGuard({ allowedHosts: config.web_allowed_hosts });
-  const web = opened.use(new GuardedWeb({ guard }));
+  const web = opening.use(new GuardedWeb({ guard }));
   const webTimeoutMs = config.web_timeout * 1000;
   const firecrawl = openFirecrawl(config, web);
-  if (firecrawl !== null) opened.use(firecrawl);
+  if (firecrawl !== null) opening.use(firecrawl);
   const searxng =
     config.web_searxng_url === null
       ? null
-      : opened.use(new Searxng({ baseUrl: config.web_searxng_url, timeoutMs: webTimeoutMs }));
+      : opening.use(new Searxng({ baseUrl: config.web_searxng_url, timeoutMs: webTimeoutMs }));
   const fetcher = config.web_plain_fetch
     ? new PageFetcher({ web, timeoutMs: webTimeoutMs, maxBytes: config.web_page_mb * mebibyte })
     : null;
   const browser = openBrowser(config, guard);
-  if (browser !== null) opened.use(browser);
+  if (browser !== null) opening.use(browser);
   const vision = openVision(config);
-  if (vision !== null) opened.use(vision);
+  if (vision !== null) opening.use(vision);
   const hasMcp = Object.keys(config.mcp_servers).length > 0;
-  const mcp = hasMcp ? opened.use(new McpServers(config.mcp_servers)) : null;
+  const mcp = hasMcp ? opening.use(await openMcp(config)) : null;
+  const opened = opening.move();
   return {
     web,
     webTimeoutMs,
@@ -65,6 +66,12 @@ export function openToolServices(
     mcp,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** The SDK takes a while to load: only runs with such servers pay for it. */
+async function openMcp({ mcp_servers: servers }: ToolConfig): Promise<McpServers> {
+  const { McpServers } = await import("../tools/mcp/mcp-servers.ts");
+  return new McpServers(servers);
 }
 
 function readConfig(keys: Record<string, unknown>): ToolConfig {

@@ -46,7 +46,7 @@ export interface SandboxProcess {
 export interface Sandbox extends AsyncDisposable {
   /** Names the sandbox in logs. */
   readonly id: string;
-  /** Absolute path, inside the sandbox, of the rollout's own writable directory. */
+  /** Absolute path, inside the sandbox, of the rollout's own writable directory. It is HOME to every command. */
   readonly workspace: string;
   /** Settles when the sandbox has ended, for whatever reason, and nothing is left of it. Absent where nobody can tell. */
   readonly closed?: Promise<void> | undefined;
@@ -92,12 +92,20 @@ export type SandboxRequest = {
   spec?: SandboxSpec;
 };
 
+export type ImageRequest = {
+  /** On this machine, with the Dockerfile and all that it copies. */
+  directory: string;
+  signal: AbortSignal;
+};
+
 export interface SandboxBackend extends AsyncDisposable {
   readonly name: string;
   /** Proves that sandboxes can be made here; rejects with an error that says how to mend it. */
   check(options: { signal: AbortSignal }): Promise<void>;
   /** A fresh sandbox; the caller disposes of it. A create that is aborted leaves nothing behind. */
   create(request: SandboxRequest): Promise<Sandbox>;
+  /** Builds the image of a directory with a Dockerfile and names it, at once where it did so before. Absent where a backend cannot. */
+  readonly buildImage?: ((request: ImageRequest) => Promise<string>) | undefined;
   /** What its sandboxes cost and how many there are, for the run's metrics (`sandbox/in_use`, ...). */
   metrics?(): Record<string, number>;
 }

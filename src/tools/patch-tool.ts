@@ -1,5 +1,4 @@
 /** The `patch` tool: changes files of the sandbox by quoting them, all or nothing. */
-import { posix } from "node:path";
 import { z } from "zod";
 import type { RolloutContext } from "../contracts/rollout-context.ts";
 import type { Tool } from "../contracts/tool.ts";
@@ -12,6 +11,7 @@ import { TextLines } from "./patch/text-lines.ts";
 import { applyEdits, unifiedDiff } from "./patch/unified-diff.ts";
 import { parsePatch } from "./patch/v4a-patch.ts";
 import { pathParameter } from "./path-parameter.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 
 const longestText = 1_000_000;
 const longestQuote = 200;
@@ -66,7 +66,7 @@ async function replace(
   }
   if (oldText === "") return failed("old_string is empty: quote what is to be replaced, or use write_file.");
   if (oldText === newText) return failed("old_string and new_string are equal: there is nothing to change.");
-  const file = posix.resolve((await context.sandbox()).workspace, path);
+  const file = sandboxPath(await context.sandbox(), path);
   const read = await readText(file, path, context);
   if (!read.ok) return failed(read.error);
   if (read.text === null) return failed(`There is no file ${path}.`, "Use write_file for a new one.");
@@ -117,7 +117,7 @@ async function patch({ patch: source }: Arguments, context: RolloutContext): Pro
   if (!parsed.ok) return failed(parsed.error);
   const { workspace } = await context.sandbox();
   const applied = await applyPatch(parsed.operations, {
-    absolute: (path) => posix.resolve(workspace, path),
+    absolute: (path) => sandboxPath({ workspace }, path),
     read: (path, shownPath) => readText(path, shownPath, context),
   });
   if (!applied.ok) return failed(`${applied.error} Nothing was changed.`);

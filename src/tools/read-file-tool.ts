@@ -11,6 +11,7 @@ import type { Tool } from "../contracts/tool.ts";
 import { headOf } from "./cap-text.ts";
 import { defineTool, type ToolOutput } from "./define-tool.ts";
 import { pathParameter } from "./path-parameter.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 
 const longestLineChars = 2_000;
 /** Characters of a page. Results of this tool are never spilled into a file, so it keeps its own limit. */
@@ -47,7 +48,7 @@ export function readFileTool(): Tool {
     }),
     async run({ path, offset, limit }, context) {
       const sandbox = await context.sandbox();
-      const file = posix.resolve(sandbox.workspace, path);
+      const file = sandboxPath(sandbox, path);
       const result = await sandbox.exec(
         {
           argv: ["sh", "-c", script, "sh", file, String(offset), String(limit), posix.dirname(file)],

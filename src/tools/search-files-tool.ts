@@ -6,6 +6,7 @@ import type { Sandbox } from "../contracts/sandbox.ts";
 import type { Tool } from "../contracts/tool.ts";
 import { defineTool } from "./define-tool.ts";
 import { pathParameter } from "./path-parameter.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 import { linesAround } from "./search-context.ts";
 import { type SearchMode, type SearchPage, type SearchRequest, searchPage } from "./search-files.ts";
 
@@ -56,7 +57,7 @@ export function searchFilesTool({ program }: SearchFilesToolOptions = {}): Tool 
       const request = {
         mode: isByName ? ("names" as const) : args.output_mode,
         pattern: args.pattern,
-        root: posix.resolve(sandbox.workspace, args.path),
+        root: sandboxPath(sandbox, args.path),
         glob: isByName ? args.pattern : (args.file_glob ?? ""),
         hidden: false,
         offset: args.offset,

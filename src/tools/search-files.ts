@@ -4,6 +4,7 @@ import { LachesisError } from "../contracts/errors.ts";
 import type { Sandbox } from "../contracts/sandbox.ts";
 import { headOf } from "./cap-text.ts";
 import { pathGlob } from "./path-glob.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 import { searchScript } from "./search-script.ts";
 
 export type SearchMode = "content" | "files_only" | "count" | "names";
@@ -132,7 +133,7 @@ export async function searchFiles(
   { path = ".", glob = "", limit = 50, timeoutMs = 60_000 }: SearchOptions,
   signal: AbortSignal,
 ): Promise<SearchResult> {
-  const root = posix.resolve(sandbox.workspace, path);
+  const root = sandboxPath(sandbox, path);
   const request = {
     mode: "content",
     pattern,

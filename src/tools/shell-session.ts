@@ -7,10 +7,10 @@
  * killed, or leaves by `exec`, leaves the state as it was. The host keeps the state; no file is written.
  */
 import { randomBytes } from "node:crypto";
-import { posix } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Sandbox, SandboxProcess } from "../contracts/sandbox.ts";
 import { capMiddle } from "./cap-text.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 
 const outputLimitChars = 50_000;
 const outputLimitBytes = 1_048_576;
@@ -102,7 +102,7 @@ export class ShellSession implements AsyncDisposable {
           ...baseEnvironment,
           LACHESIS_STATE: this.#state,
           LACHESIS_CWD: this.#cwd,
-          LACHESIS_WORKDIR: workdir === "" ? "" : posix.resolve(this.#sandbox.workspace, workdir),
+          LACHESIS_WORKDIR: workdir === "" ? "" : sandboxPath(this.#sandbox, workdir),
           LACHESIS_MARK: mark,
         },
       },
@@ -130,7 +130,7 @@ export class ShellSession implements AsyncDisposable {
       pty = false,
     }: { signal: AbortSignal; workdir?: string | undefined; pty?: boolean },
   ): Promise<{ process: SandboxProcess; cwd: string }> {
-    const cwd = workdir === "" ? this.#cwd : posix.resolve(this.#sandbox.workspace, workdir);
+    const cwd = workdir === "" ? this.#cwd : sandboxPath(this.#sandbox, workdir);
     const process = await this.#sandbox.spawn(
       {
         argv: ["bash", "--noprofile", "--norc", "-c", backgroundStarter, "bash", pty ? "pty" : "pipe"],

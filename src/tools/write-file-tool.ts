@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Tool } from "../contracts/tool.ts";
 import { defineTool } from "./define-tool.ts";
 import { pathParameter } from "./path-parameter.ts";
+import { sandboxPath } from "./sandbox-path.ts";
 
 const script = `
 if [ -d "$2" ]; then created=false; else created=true; fi
@@ -21,7 +22,7 @@ export function writeFileTool(): Tool {
     }),
     async run({ path, content }, context) {
       const sandbox = await context.sandbox();
-      const file = posix.resolve(sandbox.workspace, path);
+      const file = sandboxPath(sandbox, path);
       const bytes = Buffer.from(content, "utf8");
       const result = await sandbox.exec(
         { argv: ["sh", "-c", script, "sh", file, posix.dirname(file)], cwd: "/" },

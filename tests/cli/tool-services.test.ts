@@ -9,7 +9,7 @@ import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import { builtinTools } from "../../src/tools/builtin-tools.ts";
 
 async function configured(env: Record<string, unknown>, fallbacks: Record<string, string> = {}) {
-  await using services = openToolServices(hermesAgentEnvConfig.parse(env), fallbacks);
+  await using services = await openToolServices(hermesAgentEnvConfig.parse(env), fallbacks);
   return builtinTools(services)
     .filter(({ name, unconfigured }) => /^(web|browser|vision)_/.test(name) && unconfigured === null)
     .map(({ name }) => name)

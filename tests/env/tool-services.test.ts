@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 
 describe("an environment whose tools have parts outside the sandbox", () => {
   test("knows the tools of MCP servers before its first prompt, and a rollout calls them", async () => {
-    await using tools = openToolServices({
+    await using tools = await openToolServices({
       mcp_servers: SumsEnv.configSchema.parse({ mcp_servers }).mcp_servers,
     });
     await using services = await testServices(async (request) =>

@@ -2,7 +2,10 @@
 import { openToolServices } from "../../src/cli/tool-services.ts";
 
 const [url = ""] = process.argv.slice(2);
-const services = openToolServices({ browser_executable: "auto", web_allowed_hosts: [new URL(url).host] });
+const services = await openToolServices({
+  browser_executable: "auto",
+  web_allowed_hosts: [new URL(url).host],
+});
 const opened = await services.browser?.openContext({ signal: new AbortController().signal });
 const page = await opened?.context.newPage();
 await page?.goto(url);

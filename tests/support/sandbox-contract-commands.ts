@@ -40,6 +40,13 @@ export function describeCommands(context: SandboxContractContext): void {
       expect(text(missing.stderr)).toContain("/no/such");
     });
 
+    test("the workspace is the home directory", async () => {
+      const sandbox = await open();
+      expect(text((await run(sandbox, 'cd; pwd; echo "$HOME"; echo ~')).stdout)).toBe(
+        `${sandbox.workspace}\n`.repeat(3),
+      );
+    });
+
     test("gives the command its env and none of the host's", async () => {
       process.env.LACHESIS_TEST_SECRET = "leaked";
       const sandbox = await open();

@@ -7,7 +7,7 @@
  * itself. Everything it writes is in one directory, made by the caller, who can tell whose leftovers are whose.
  */
 import { access, rm } from "node:fs/promises";
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { LachesisError } from "../../contracts/errors.ts";
 import { untilAborted } from "../../contracts/until-aborted.ts";
 import type { AddressGuard } from "../web/address-guard.ts";
@@ -112,6 +112,8 @@ export class BrowserService implements AsyncDisposable {
     const proxy = starting.use(await GuardedProxy.open(guard));
     const directory = await makeDirectory();
     starting.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+    // Half a second to load: only runs that browse pay for it.
+    const { chromium } = await import("playwright-core");
     const first = await chromium.launchPersistentContext(`${directory}/profile`, {
       executablePath: executable,
       artifactsDir: `${directory}/artifacts`,
