@@ -4,7 +4,7 @@ import { refuseOldNode } from "./node-version.ts";
 
 refuseOldNode();
 const { keepCompiledCode } = await import("./compile-cache.ts");
-keepCompiledCode();
+await keepCompiledCode();
 const { runEnvironmentCommand } = await import("./environment-main.ts");
 const { leaveWith } = await import("./run-program.ts");
 leaveWith(await runEnvironmentCommand(process.argv.slice(2)));

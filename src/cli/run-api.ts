@@ -4,7 +4,7 @@ import { refuseOldNode } from "./node-version.ts";
 
 refuseOldNode();
 const { keepCompiledCode } = await import("./compile-cache.ts");
-keepCompiledCode();
+await keepCompiledCode();
 const { relaxGarbageCollection } = await import("./gc-pace.ts");
 relaxGarbageCollection();
 const { runApiCommand } = await import("./run-api-main.ts");
