@@ -23,10 +23,11 @@ export const mathAgentConfig = datasetConfig.extend({
 
 type MathAgentConfig = z.output<typeof mathAgentConfig>;
 
-export class MathAgentEnv extends DatasetEnv<MathAgentConfig> {
-  static override readonly envName = "math-agent";
-  static override readonly description = "Mathematics problems of any dataset, solved with a Python session.";
-  static override readonly configSchema = mathAgentConfig;
+export class MathAgentEnv<Config extends MathAgentConfig = MathAgentConfig> extends DatasetEnv<Config> {
+  static override readonly envName: string = "math-agent";
+  static override readonly description: string =
+    "Mathematics problems of any dataset, solved with a Python session.";
+  static override readonly configSchema: z.ZodObject = mathAgentConfig;
   static override readonly defaults: EnvDefaults<MathAgentConfig> = {
     env: {
       enabled_toolsets: ["python"],

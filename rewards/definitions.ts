@@ -8,6 +8,7 @@ import { choiceReward } from "./library/choice.ts";
 import { combinedReward, curriculumReward } from "./library/combined.ts";
 import { boxedReward, containsReward, exactMatchReward, formatReward } from "./library/format.ts";
 import { instructionsReward } from "./library/instructions.ts";
+import { constantReward } from "./library/constant.ts";
 import { cosineLengthReward, lengthPenaltyReward } from "./library/length.ts";
 import { reasoningStepsReward } from "./library/reasoning-steps.ts";
 import { repetitionPenaltyReward } from "./library/repetition-penalty.ts";
@@ -17,16 +18,17 @@ export const rewardDefinitions: readonly RewardDefinition[] = [
   accuracyReward,
   boxedReward,
   cascadingMathsReward,
-  codeReward,
   choiceReward,
+  codeReward,
   combinedReward,
+  constantReward,
   containsReward,
   cosineLengthReward,
   curriculumReward,
   exactMatchReward,
   formatReward,
-  judgeReward,
   instructionsReward,
+  judgeReward,
   lengthPenaltyReward,
   reasoningStepsReward,
   repetitionPenaltyReward,

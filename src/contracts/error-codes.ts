@@ -39,6 +39,7 @@ export const errorCodes = {
     "Give the directory of an evaluation (it holds evaluation.json and samples.jsonl); a broken line of samples.jsonl can be deleted, and `--resume` plays its sample again.",
   EVALUATION_MISSING: "Give the environment an `evaluate` method, or run another environment.",
   EXAMPLES_FILE_EXISTS: "Name another file, or add to this one with --append-to-previous.",
+  EXAMPLES_MISSING: "Start environments that send to this rollout API, or wait longer (--wait).",
   EXPORT_IMPOSSIBLE:
     "Choose a format that can be made of these groups, or play them with messages and on servers that give token ids.",
   GROUPS_KEEP_BEING_SKIPPED:
@@ -137,6 +138,15 @@ export const errorCodes = {
     "Use the run-api that wrote the store to drain it, or start anew with another `--store`.",
   STORE_WRITE_FAILED:
     "Make space on the disk, or mend it; what was refused was not stored and may be sent again.",
+  TASKS_INVALID: "Mend the task folder as the message says, or name another with `--env.tasks_path`.",
+  TASK_IMAGE_MISSING:
+    "Use `--env.terminal_backend docker`, which builds the task's Dockerfile, or publish the image and name it in task.toml.",
+  TASK_VERIFIER_FAILED:
+    "Retried by itself; when it stays, run the task's tests by hand in its untouched image: they need what the message shows.",
+  TEACHER_TOKENIZER_DIFFERS:
+    "Take a teacher of the student's own family: distillation needs the very same vocabulary on both sides.",
+  TEACHER_UNFIT:
+    "Lower `env.distill_topk`, or start the teacher's server with more choices (vLLM: `--max-logprobs`).",
   TERMINAL_BACKEND_UNKNOWN: "Use one of the backends that the message lists as terminal_backend.",
   TEST_RUNNER_FAILED: "Check that the sandbox has python3 (3.9 or newer) and memory for the item's tests.",
   TOKENIZER_ACCESS_DENIED:

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { ChatServer } from "../contracts/chat.ts";
 import type { JudgeModel } from "../contracts/judge-model.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
+import type { TeacherModel } from "../contracts/teacher-model.ts";
 import type { EventBus } from "../telemetry/events.ts";
 import type { ToolServices } from "../tools/tool-services.ts";
 import type { BaseEnv } from "./base-env.ts";
@@ -44,6 +45,8 @@ export type EnvServices = {
   tools?: ToolServices | undefined;
   /** The model that judges answers (`env.judge`); undefined = none. */
   judge?: JudgeModel | undefined;
+  /** The model to distil from (`env.teacher`), where the servers give token ids; undefined = none. */
+  teacher?: TeacherModel | undefined;
 };
 
 export type EnvArguments<Config> = { config: Config; services: EnvServices };

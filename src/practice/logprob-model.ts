@@ -12,6 +12,10 @@ export type ScoredToken = {
   rivals: readonly { id: number; logprob: number }[];
 };
 
+/** The token among its rivals, the likeliest first. */
+export const rankedTokens = ({ id, logprob, rivals }: ScoredToken): { id: number; logprob: number }[] =>
+  [{ id, logprob }, ...rivals].toSorted((left, right) => right.logprob - left.logprob);
+
 export type ScoreRequest = {
   promptIds: readonly number[];
   ids: readonly number[];

@@ -27,6 +27,14 @@ export type SampledAnswer = {
   weightVersion: string;
 };
 
+export type PromptScoring = {
+  sampling: SamplingRequest;
+  processedLogprobs: boolean;
+  /** How many rivals of each token are wanted. */
+  top: number;
+  fault: AnswerFault | null;
+};
+
 export class TokenPlayer {
   readonly sampler: TokenSampler;
   readonly format: ConversationFormat;
@@ -82,6 +90,15 @@ export class TokenPlayer {
     const random = seededRandom(this.#seed ^ Math.imul(this.#sampled, 0x632be59b));
     const told = fault ? spoil(sequences, fault, { sampler: this.sampler, sampling, random }) : sequences;
     return { sequences: told, turns: played.turns, task: played.task, weightVersion };
+  }
+
+  /** What the model gives to each id of a prompt after those before it; undefined where a fault drops it. */
+  scorePrompt(promptIds: readonly number[], { sampling, processedLogprobs, top, fault }: PromptScoring) {
+    if (fault === "dropped-logprobs") return undefined;
+    const temperature = processedLogprobs ? sampling.temperature : null;
+    const weightVersion = this.weightVersion.current;
+    const scored = this.sampler.scorePrompt({ ids: promptIds, weightVersion, temperature, rivals: top });
+    return fault === "unequal-lengths" ? scored.slice(0, -1) : scored;
   }
 
   /** What a parser makes of the sampled ids. */

@@ -56,15 +56,22 @@ function answerTo(wire: TokenWire, { id, body, headers, fault }: Asked, options:
     sessionId,
   };
   const reply: Reply = { body: null, task: null, errs: [], tokens: [] };
+  let weightVersion = player.weightVersion.current;
   const prompts = request.prompts.map((promptIds) => {
     checkPrompt(promptIds, player.sampler);
+    if (request.promptTop !== undefined) {
+      // Who scores a text has nothing to do with the tasks: nothing is played, and no rollout is counted.
+      const scored = player.scorePrompt(promptIds, { ...wire, sampling, top: request.promptTop, fault });
+      return { ids: promptIds, scored, sequences: [player.sampler.endAtOnce(promptIds)] };
+    }
     const reading = player.format.readPrompt(tokenizer.decode(promptIds));
     const { processedLogprobs } = wire;
     const answer = player.answer({ promptIds, reading, sampling, sessionId, processedLogprobs, fault });
     reply.task ??= answer.task;
     reply.errs.push(...answer.turns.map(({ fate }) => fate?.errs ?? null));
     reply.tokens.push(...tokenLogEntries(logged, promptIds, answer, reply.tokens.length));
-    return { ids: promptIds, answer };
+    weightVersion = answer.weightVersion;
+    return { ids: promptIds, sequences: answer.sequences };
   });
   reply.body = request.write({
     id,
@@ -72,8 +79,8 @@ function answerTo(wire: TokenWire, { id, body, headers, fault }: Asked, options:
     model: modelName,
     eosId,
     tokenizer,
-    weightVersion: prompts.at(-1)?.answer.weightVersion ?? player.weightVersion.current,
-    prompts: prompts.map(({ ids, answer }) => ({ ids, sequences: answer.sequences })),
+    weightVersion,
+    prompts,
     durationMs: now() - startedMs,
   });
   return reply;

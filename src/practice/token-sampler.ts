@@ -4,7 +4,7 @@
  */
 import { LachesisError } from "../contracts/errors.ts";
 import type { Tokenizer } from "../tokens/tokenizer.ts";
-import { LogprobModel, type ScoredToken } from "./logprob-model.ts";
+import { LogprobModel, type ScoredToken, type ScoreRequest } from "./logprob-model.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { driftIds } from "./token-drift.ts";
 
@@ -128,6 +128,19 @@ export class TokenSampler {
       text: this.textOf(cut, sampling),
       drifted: drifted !== null,
     };
+  }
+
+  /** As `sample` scores what it samples: the same ids get the same numbers. */
+  scorePrompt(request: Omit<ScoreRequest, "promptIds">): ScoredToken[] {
+    return this.#model.score({ ...request, promptIds: [] });
+  }
+
+  /** An answer of nothing but EOS, for requests that are not about an answer. */
+  endAtOnce(promptIds: readonly number[]): SampledSequence {
+    const ids = [this.eosId];
+    const scored = this.#model.score({ promptIds, ids, weightVersion: "", temperature: null, rivals: 0 });
+    const logprobs = scored.map(({ logprob }) => logprob);
+    return { ids, finish: "stop", stopReason: null, text: "", scored, logprobs, drifted: false };
   }
 
   textOf(cut: Cut, shown: Shown): string {

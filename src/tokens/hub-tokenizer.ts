@@ -2,6 +2,7 @@
  * A tokenizer of the hub's format, by @huggingface/tokenizers, which agrees with the Rust library that models
  * are trained with (tests/tokens/tokenizer-parity.test.ts). Ids that it doesn't know are told, never guessed.
  */
+import { createHash } from "node:crypto";
 import { Tokenizer as HubModel } from "@huggingface/tokenizers";
 import { untilAborted } from "../contracts/until-aborted.ts";
 import { ByteLevelDecoder } from "./byte-level-decoder.ts";
@@ -112,6 +113,17 @@ export class HubTokenizer implements Tokenizer {
     }
     flush();
     return text;
+  }
+
+  /** Of every id with its token: two tokenizers of one hash mean the same by the same ids. */
+  vocabularyHash(): string {
+    const hash = createHash("sha256");
+    for (let id = 0; id < this.vocabularySize; id += 1) {
+      hash.update(`${id}\t${JSON.stringify(this.#model.id_to_token(id) ?? null)}\n`);
+    }
+    const added = [...this.addedTokens].toSorted(([, left], [, right]) => left - right);
+    for (const [text, id] of added) hash.update(`+${id}\t${JSON.stringify(text)}\n`);
+    return hash.digest("hex");
   }
 
   /** Configurations name special tokens by text, or by an object around it. */

@@ -43,6 +43,8 @@ export type LoadedTokenizer = AsyncDisposable & {
   chatTemplate: ChatTemplate | null;
   /** Ids that end the model's turn by its generation_config.json, for ChatFormat; empty where it ships none. */
   endOfTurnIds: readonly number[];
+  /** Of every id with its token: what tokenizers have in common that mean the same by the same ids. */
+  vocabularyHash(): string;
 };
 
 /**
@@ -55,8 +57,10 @@ export async function loadTokenizer(source: string, options: LoadTokenizerOption
   const folder = (await findFolder(source)) ?? (await fetchFolder(source, options));
   const files = await readTokenizerFolder(folder, { signal });
   const threads = new EncodeThreads({ definition: files.definition, config: files.config });
+  const tokenizer = createTokenizer(source, files, threads);
   return {
-    tokenizer: createTokenizer(source, files, threads),
+    tokenizer,
+    vocabularyHash: () => tokenizer.vocabularyHash(),
     chatTemplate: createTemplate(source, files, options),
     endOfTurnIds: files.endOfTurnIds,
     [Symbol.asyncDispose]: () => threads[Symbol.asyncDispose](),

@@ -9,8 +9,10 @@ export type TrainedTokens = {
   inferenceLogprobs: number[];
 };
 
-const masked = -100;
-const notSampled = 1;
+/** In the masks of what is not trained on. */
+export const masked = -100;
+/** In the log-probabilities of what was not sampled: none is above 0. */
+export const notSampled = 1;
 
 export function trainedTokens({ tokens, sampled, logprobs }: Segment): TrainedTokens {
   return {

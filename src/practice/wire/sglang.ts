@@ -1,5 +1,6 @@
 /** SGLang's POST /generate: one answer as an object, several (n > 1, or a batch) as a list. */
 import { z } from "zod";
+import { rankedTokens, type ScoredToken } from "../logprob-model.ts";
 import type { SampledSequence } from "../token-sampler.ts";
 import { fields, promptIds } from "./fields.ts";
 import { allSequences, type TokenAnswer, type TokenWire } from "./token-wire.ts";
@@ -13,7 +14,7 @@ const request = z
       .object({
         n: fields.count,
         temperature: fields.temperature,
-        max_new_tokens: z.int().min(1).nullish(),
+        max_new_tokens: z.int().min(0).nullish(),
         stop: fields.stop,
         stop_token_ids: fields.stopTokenIds,
         sampling_seed: fields.seed,
@@ -22,6 +23,9 @@ const request = z
       })
       .prefault({}),
     return_logprob: z.boolean().nullish(),
+    logprob_start_len: z
+      .union([z.literal(-1), z.literal(0)], "the practice server scores all of a prompt, or none")
+      .nullish(),
     top_logprobs_num: z.int().min(0).nullish(),
     return_text_in_logprobs: z.boolean().nullish(),
     return_prompt_token_ids: z.boolean().nullish(),
@@ -49,10 +53,14 @@ export const sglang: TokenWire = {
     return {
       prompts: promptIds(parsed.input_ids ?? parsed.text ?? "", tokenizer, { addSpecialTokens: true }),
       sessionId: parsed.session_id,
+      promptTop:
+        parsed.return_logprob === true && parsed.logprob_start_len === 0
+          ? (parsed.top_logprobs_num ?? 0)
+          : undefined,
       sampling: {
         n: params.n,
         temperature: params.temperature,
-        maxTokens: params.max_new_tokens ?? defaultMaxNewTokens,
+        maxTokens: params.max_new_tokens || defaultMaxNewTokens,
         stop: params.stop,
         stopTokenIds: params.stop_token_ids,
         seed: params.sampling_seed,
@@ -66,7 +74,7 @@ export const sglang: TokenWire = {
 };
 
 function write(answer: TokenAnswer, body: Body) {
-  const answers = allSequences(answer).map(({ promptIds, sequence }, index, { length }) => ({
+  const answers = allSequences(answer).map(({ promptIds, sequence, scored }, index, { length }) => ({
     text: sequence.text,
     output_ids: sequence.ids,
     prompt_token_ids: body.return_prompt_token_ids === true ? promptIds : null,
@@ -81,7 +89,7 @@ function write(answer: TokenAnswer, body: Body) {
       num_retractions: 0,
       dp_rank: 0,
       e2e_latency: answer.durationMs / 1000,
-      ...(body.return_logprob === true && logprobFields(sequence, body, answer)),
+      ...(body.return_logprob === true && logprobFields({ ...sequence, prompt: scored }, body, answer)),
     },
   }));
   const [only] = answers;
@@ -103,7 +111,9 @@ function finishOf({ ids, finish, stopReason }: SampledSequence, eosId: number) {
 
 type TokenLogprob = [logprob: number, id: number, text: string | null];
 
-function logprobFields({ ids, logprobs, scored }: SampledSequence, body: Body, { tokenizer }: TokenAnswer) {
+type Scored = SampledSequence & { prompt: readonly ScoredToken[] | undefined };
+
+function logprobFields({ ids, logprobs, scored, prompt }: Scored, body: Body, { tokenizer }: TokenAnswer) {
   if (logprobs === null) return {};
   const entry = (id: number, logprob: number): TokenLogprob => [
     logprob,
@@ -111,18 +121,19 @@ function logprobFields({ ids, logprobs, scored }: SampledSequence, body: Body, {
     body.return_text_in_logprobs === true ? tokenizer.decode([id]) : null,
   ];
   const top = body.top_logprobs_num ?? 0;
+  const likeliest = (token: ScoredToken) =>
+    rankedTokens(token)
+      .slice(0, top)
+      .map((one) => entry(one.id, one.logprob));
   return {
-    input_token_logprobs: [],
+    input_token_logprobs: (prompt ?? []).map(({ id, logprob }, place) =>
+      place === 0 ? [null, id, null] : entry(id, logprob),
+    ),
     output_token_logprobs: logprobs.map((logprob, place) => entry(ids[place] ?? 0, logprob)),
     output_token_logprobs_length: logprobs.length,
     ...(top > 0 && {
-      input_top_logprobs: [],
-      output_top_logprobs: scored.map(({ id, logprob, rivals }) =>
-        [{ id, logprob }, ...rivals]
-          .toSorted((left, right) => right.logprob - left.logprob)
-          .slice(0, top)
-          .map((one) => entry(one.id, one.logprob)),
-      ),
+      input_top_logprobs: (prompt ?? []).map((token, place) => (place === 0 ? null : likeliest(token))),
+      output_top_logprobs: scored.map(likeliest),
     }),
   };
 }

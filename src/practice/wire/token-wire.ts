@@ -3,6 +3,7 @@
  * of the practice server doesn't know them apart.
  */
 import type { Tokenizer } from "../../tokens/tokenizer.ts";
+import type { ScoredToken } from "../logprob-model.ts";
 import type { SampledSequence, SamplingRequest } from "../token-sampler.ts";
 
 export const wireNames = [
@@ -24,13 +25,20 @@ export type TokenAnswer = {
   tokenizer: Tokenizer;
   weightVersion: string;
   /** One for each prompt, each with its sequences. */
-  prompts: readonly { ids: readonly number[]; sequences: readonly SampledSequence[] }[];
+  prompts: readonly {
+    ids: readonly number[];
+    sequences: readonly SampledSequence[];
+    /** What the model gives to each of the prompt's own ids; absent where nobody asked. */
+    scored?: readonly ScoredToken[] | undefined;
+  }[];
   durationMs: number;
 };
 
 export type WireRequest = {
   prompts: readonly (readonly number[])[];
   sampling: SamplingRequest;
+  /** How many of the likeliest tokens to tell at each of the prompt's own places; absent = it isn't scored. */
+  promptTop?: number | undefined;
   /** Where the body names one; null leaves it to the headers. */
   sessionId: string | null;
   /** The answer's body. */
@@ -53,8 +61,14 @@ export interface TokenWire {
 /** The sequences of all prompts, prompt by prompt. */
 export const allSequences = (
   answer: TokenAnswer,
-): { promptIds: readonly number[]; sequence: SampledSequence }[] =>
-  answer.prompts.flatMap(({ ids, sequences }) => sequences.map((sequence) => ({ promptIds: ids, sequence })));
+): {
+  promptIds: readonly number[];
+  sequence: SampledSequence;
+  scored: readonly ScoredToken[] | undefined;
+}[] =>
+  answer.prompts.flatMap(({ ids, sequences, scored }) =>
+    sequences.map((sequence) => ({ promptIds: ids, sequence, scored })),
+  );
 
 export function usageOf({ prompts }: TokenAnswer) {
   const prompt_tokens = prompts.reduce((sum, { ids }) => sum + ids.length, 0);

@@ -1,10 +1,14 @@
 /** vLLM's POST /v1/completions with `return_token_ids`: text beside ids, prompts in batches. */
 import { z } from "zod";
 import type { Tokenizer } from "../../tokens/tokenizer.ts";
+import { rankedTokens, type ScoredToken } from "../logprob-model.ts";
 import type { SampledSequence } from "../token-sampler.ts";
 import { fields, promptIds, samplingFilters } from "./fields.ts";
 import { openAiRefusal, tokenName } from "./openai-logprobs.ts";
 import { allSequences, type TokenAnswer, type TokenWire, usageOf } from "./token-wire.ts";
+
+/** Of `vllm serve` without `--max-logprobs`. */
+const mostLogprobs = 20;
 
 const request = z.object({
   model: z.string().nullish(),
@@ -13,6 +17,11 @@ const request = z.object({
   temperature: fields.temperature,
   max_tokens: z.int().min(1).nullish(),
   logprobs: z.int().min(0).nullish(),
+  prompt_logprobs: z
+    .int()
+    .min(0)
+    .max(mostLogprobs, `Requested prompt logprobs are more than ${mostLogprobs}`)
+    .nullish(),
   stop: fields.stop,
   stop_token_ids: fields.stopTokenIds,
   seed: fields.seed,
@@ -42,6 +51,7 @@ export const vllmCompletions: TokenWire = {
     return {
       prompts: promptIds(parsed.prompt, tokenizer, { addSpecialTokens: parsed.add_special_tokens }),
       sessionId: parsed.session_id,
+      promptTop: parsed.prompt_logprobs ?? undefined,
       sampling: {
         n: parsed.n,
         temperature: parsed.temperature,
@@ -66,20 +76,35 @@ function write(answer: TokenAnswer, body: Body) {
     object: "text_completion",
     created: answer.createdSeconds,
     model: body.model ?? answer.model,
-    choices: allSequences(answer).map(({ promptIds, sequence }, index) => ({
+    choices: allSequences(answer).map(({ promptIds, sequence, scored }, index) => ({
       index,
       text: sequence.text,
       logprobs: logprobs(sequence, body, answer.tokenizer),
       finish_reason: sequence.finish,
       stop_reason: sequence.stopReason,
       token_ids: withIds ? sequence.ids : null,
-      prompt_logprobs: null,
+      prompt_logprobs: scored === undefined ? null : promptLogprobs(scored, body, answer.tokenizer),
       prompt_token_ids: withIds ? promptIds : null,
       routed_experts: null,
       ...(sequence.version !== undefined && { weight_version: sequence.version }),
     })),
     usage: usageOf(answer),
   };
+}
+
+/** A place's own token, whatever its rank, beside the likeliest ones. */
+function promptLogprobs(scored: readonly ScoredToken[], body: Body, tokenizer: Tokenizer) {
+  return scored.map((token, place) => {
+    if (place === 0) return null;
+    const ranked = rankedTokens(token);
+    const shown = ranked.filter(({ id }, rank) => rank < (body.prompt_logprobs ?? 0) || id === token.id);
+    return Object.fromEntries(
+      shown.map(({ id, logprob }) => {
+        const rank = ranked.findIndex((one) => one.id === id) + 1;
+        return [id, { logprob, rank, decoded_token: tokenizer.decode([id]) }];
+      }),
+    );
+  });
 }
 
 function logprobs({ ids, logprobs, scored }: SampledSequence, body: Body, tokenizer: Tokenizer) {
