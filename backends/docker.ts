@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import type Docker from "dockerode";
 import PQueue from "p-queue";
 import { LachesisError } from "../src/contracts/errors.ts";
-import type { Sandbox, SandboxBackend, SandboxRequest } from "../src/contracts/sandbox.ts";
+import type { ImageRequest, Sandbox, SandboxBackend, SandboxRequest } from "../src/contracts/sandbox.ts";
 import { untilAborted } from "../src/contracts/until-aborted.ts";
 import type { BackendContext, OnNotice } from "./backend-context.ts";
 import { containerOptions, imageOf, workspaceOf } from "./docker/container-options.ts";
 import { callTimeoutMs, createDockerClient, daemonUnavailable, messageOf } from "./docker/docker-client.ts";
 import type { DockerConfig } from "./docker/docker-config.ts";
+import { ImageBuilder } from "./docker/image-builder.ts";
 import { ImagePuller, imageUnavailable, isImageMissing } from "./docker/image-puller.ts";
 import { removeLeftovers } from "./docker/leftovers.ts";
 import { startContainer } from "./docker/start-container.ts";
@@ -29,6 +30,7 @@ export class DockerBackend implements SandboxBackend {
   readonly #docker: Docker;
   readonly #onNotice: OnNotice;
   readonly #puller: ImagePuller;
+  readonly #builder: ImageBuilder;
   readonly #starts = new PQueue({ concurrency: startsAtOnce });
   readonly #closing = new AbortController();
   readonly #creations = new Set<Promise<unknown>>();
@@ -41,12 +43,19 @@ export class DockerBackend implements SandboxBackend {
     this.#docker = createDockerClient(config);
     this.#onNotice = onNotice;
     this.#puller = new ImagePuller(this.#docker, onNotice);
+    this.#builder = new ImageBuilder(this.#docker, onNotice);
   }
 
   /** Makes a sandbox and runs a command in it; rejects with SANDBOX_UNAVAILABLE or SANDBOX_IMAGE_UNAVAILABLE. */
   async check({ signal }: { signal: AbortSignal }): Promise<void> {
     await using sandbox = await this.create({ rolloutId: "check", signal });
     await sandbox.exec({ argv: ["true"] }, { timeoutMs: 20_000, signal });
+  }
+
+  /** Rejects with SANDBOX_UNAVAILABLE, or with SANDBOX_IMAGE_UNAVAILABLE and what the build said last. */
+  async buildImage({ directory, signal }: ImageRequest): Promise<string> {
+    await this.#open();
+    return this.#builder.build(directory, AbortSignal.any([this.#closing.signal, signal]));
   }
 
   async create(request: SandboxRequest): Promise<Sandbox> {

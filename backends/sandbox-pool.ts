@@ -77,6 +77,11 @@ export class SandboxPool implements SandboxBackend {
     return this.#options.backend.check(options);
   }
 
+  get buildImage(): SandboxBackend["buildImage"] {
+    const { backend } = this.#options;
+    return backend.buildImage === undefined ? undefined : backend.buildImage.bind(backend);
+  }
+
   /**
    * The oldest ready slot of this kind, else a new one as soon as there is room. Rejects with SANDBOX_POOL_TIMEOUT
    * or with what making it failed with.

@@ -22,7 +22,7 @@ const compiled = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconf
 });
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
-const isAsset = (path: string) => !/(\.ts|\.md|\.pyc)$/.test(path);
+const isAsset = (path: string) => !/(\.ts|(?<!^instruction)\.md|\.pyc)$/.test(path);
 for (const source of sources) {
   const assets = globSync(`${source}/**/*`, { cwd: root, withFileTypes: true })
     .filter((entry) => entry.isFile() && isAsset(entry.name))

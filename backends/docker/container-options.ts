@@ -56,6 +56,7 @@ export function containerOptions({ config, spec, owner, id }: ContainerRequest):
     HostConfig: {
       NetworkMode: (spec?.network ?? config.network) ? "default" : "none",
       CapDrop: ["ALL"],
+      ...(config.capabilities.length > 0 && { CapAdd: [...config.capabilities] }),
       SecurityOpt: ["no-new-privileges:true"],
       IpcMode: "private",
       ShmSize: sharedMemoryBytes,

@@ -28,6 +28,12 @@ export const dockerConfig = z.strictObject({
     .describe(
       "User (or uid:gid) of the commands. Default: 1000:1000; where an item works in a directory of its image, the image's own.",
     ),
+  capabilities: z
+    .array(z.string().regex(/^[A-Z_]+$/, "expected a capability's name without CAP_, e.g. CHOWN"))
+    .default([])
+    .describe(
+      "Linux capabilities that commands may have where they run as root, e.g. CHOWN, SETUID. Package managers need some.",
+    ),
   cpus: z.number().min(0).default(1).describe("CPUs that one sandbox may keep busy. 0 = no limit."),
   memory_mb: z
     .int()

@@ -110,6 +110,13 @@ const dockerFields = {
     .describe(
       "User (or uid:gid) of the commands. null = 1000:1000; where an item works in a directory of its image, the image's own.",
     ),
+  docker_capabilities: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe(
+      "Linux capabilities that commands may have where they run as root, e.g. CHOWN, SETUID. null = none; the environments of terminal tasks set those that package managers need.",
+    ),
   docker_cpus: z
     .number()
     .min(0)
