@@ -6,7 +6,7 @@
  * which shows (it lacks its line break), and resuming cuts it off. The disk is told to keep what it got after each
  * line, one sync at a time and nobody waiting for it: a power cut costs the samples of a moment.
  */
-import { type FileHandle, open, readFile, rm, truncate } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { JsonObject } from "../contracts/chat.ts";
 import { LachesisError } from "../contracts/errors.ts";
@@ -18,9 +18,11 @@ import {
   type SavedEvaluation,
   sampleKey,
   sampleRecord,
-  wholeLinesLength,
 } from "./evaluation-records.ts";
 import { unwritable } from "./jsonl-file.ts";
+import { makeDirectory } from "./make-directory.ts";
+import { lockRun } from "./run-lock.ts";
+import { cutTornLine } from "./torn-line.ts";
 
 /** What an environment's evaluation says of itself. */
 export type BegunEvaluation = Pick<
@@ -28,65 +30,53 @@ export type BegunEvaluation = Pick<
   "samples_per_item" | "pass_k" | "correct_from" | "generation_parameters" | "selection" | "rescored"
 >;
 
+export type RecordedEvaluation = Pick<EvaluationHeader, "environment" | "model" | "config">;
+
 export class EvaluationRecorder implements AsyncDisposable {
   readonly directory: string;
-  readonly #origin: Pick<EvaluationHeader, "environment" | "model" | "config">;
-  readonly #saved: SavedEvaluation | null;
-  readonly #items: EvaluationItem[] = [];
+  readonly #origin: RecordedEvaluation;
+  readonly #resume: boolean;
+  readonly #begunIds = new Set<string>();
+  #items = new Map<string, EvaluationItem>();
+  #saved: SavedEvaluation | null = null;
+  #lock: Disposable | undefined;
   #samples: FileHandle | undefined;
   #length = 0;
   #tail: Promise<void> = Promise.resolve();
   #syncing: Promise<void> | undefined;
 
-  private constructor(
-    directory: string,
-    origin: Pick<EvaluationHeader, "environment" | "model" | "config">,
-    saved: SavedEvaluation | null,
-  ) {
+  /** Touches nothing before an evaluation begins. `resume`: go on from what the directory has. */
+  constructor(options: RecordedEvaluation & { directory: string; resume: boolean }) {
+    const { directory, resume, ...origin } = options;
     this.directory = directory;
     this.#origin = origin;
-    this.#saved = saved;
-  }
-
-  /** `resume`: goes on from what the directory has. Rejects with EVALUATION_FILE_INVALID. Writes nothing yet. */
-  static async open(options: {
-    directory: string;
-    environment: string;
-    model: string;
-    config: JsonObject | null;
-    resume: boolean;
-  }): Promise<EvaluationRecorder> {
-    const { directory, resume, ...origin } = options;
-    return new EvaluationRecorder(directory, origin, resume ? await readEvaluation(directory) : null);
-  }
-
-  /** True once an evaluation goes through here. */
-  get begun(): boolean {
-    return this.#samples !== undefined;
+    this.#resume = resume;
   }
 
   /**
    * Takes the items that will be played and gives the samples that need not be played again, by `sampleKey`: those
-   * that have a score. A part of an evaluation begins with a `scope` that all its item ids start with. Rejects with
-   * EVALUATION_DIFFERS where resumed items are others, and with OUTPUT_UNWRITABLE.
+   * that have a score. An evaluation in parts begins several times, each with a `scope` that its item ids start with.
+   * Rejects with RUN_LOCKED, EVALUATION_FILE_INVALID, OUTPUT_UNWRITABLE, and with EVALUATION_DIFFERS where resumed
+   * items are others.
    */
   async begin(
     header: BegunEvaluation,
     items: readonly EvaluationItem[],
     { scope = "" }: { scope?: string | undefined } = {},
   ): Promise<ReadonlyMap<string, JsonObject>> {
-    const saved = this.#saved;
-    if (saved !== null) requireSameItems(saved, items, scope);
-    this.#items.push(...items);
-    const path = (name: string) => join(this.directory, name);
-    await rm(path("metrics.json"), { force: true });
-    const lines = this.#items.map((item) => `${JSON.stringify(item)}\n`).join("");
+    await this.#open();
+    if (this.#saved !== null) requireSameItems(this.#saved, items, scope);
+    for (const item of items) {
+      if (this.#begunIds.has(item.item_id)) throw notScoped(item.item_id);
+      this.#begunIds.add(item.item_id);
+      this.#items.set(item.item_id, item);
+    }
+    const lines = [...this.#items.values()].map((item) => `${JSON.stringify(item)}\n`).join("");
+    await replaceFile(join(this.directory, "items.jsonl"), lines);
     const full: EvaluationHeader = { format: 1, ...this.#origin, ...header };
-    await replaceFile(path("items.jsonl"), lines);
-    await this.#openSamples(path("samples.jsonl"));
-    await replaceFile(path("evaluation.json"), `${JSON.stringify(full, null, 2)}\n`);
+    await replaceFile(join(this.directory, "evaluation.json"), `${JSON.stringify(full, null, 2)}\n`);
     const ids = new Set(items.map(({ item_id }) => item_id));
-    const kept = (saved?.samples ?? []).flatMap((sample): [string, JsonObject][] => {
+    const kept = (this.#saved?.samples ?? []).flatMap((sample): [string, JsonObject][] => {
       const record = sampleRecord.parse(sample);
       const isOwed = record.outcome !== "scored" || record.sample >= full.samples_per_item;
       return isOwed || !ids.has(record.item_id) ? [] : [[sampleKey(record), sample]];
@@ -109,24 +99,33 @@ export class EvaluationRecorder implements AsyncDisposable {
     const file = this.#samples;
     this.#samples = undefined;
     await file?.close();
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #openSamples(path: string): Promise<void> {
+  /** The first time: what is no longer true goes, before anything new is written. */
+  async #open(): Promise<void> {
     if (this.#samples !== undefined) return;
+    const path = join(this.directory, "samples.jsonl");
     try {
-      if (this.#saved === null) await rm(path, { force: true });
-      else {
-        const content = await readFile(path).catch(ignoreMissing);
-        if (content !== undefined) await truncate(path, wholeLinesLength(content));
+      await makeDirectory(this.directory);
+      this.#lock = lockRun(this.directory);
+      this.#saved = this.#resume ? await readEvaluation(this.directory) : null;
+      this.#items = new Map(this.#saved?.items.map((item) => [item.item_id, item]));
+      await rm(join(this.directory, "metrics.json"), { force: true });
+      if (this.#saved === null) {
+        await rm(join(this.directory, "evaluation.json"), { force: true });
+        await rm(path, { force: true });
       }
+      await cutTornLine(path);
       this.#samples = await open(path, "a");
       this.#length = (await this.#samples.stat()).size;
     } catch (error) {
-      throw unwritable(path, error);
+      throw error instanceof LachesisError ? error : unwritable(path, error);
     }
   }
 
@@ -179,6 +178,8 @@ function requireSameItems(saved: SavedEvaluation, items: readonly EvaluationItem
   );
 }
 
-function ignoreMissing(error: unknown): undefined {
-  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+function notScoped(id: string): LachesisError {
+  return new LachesisError("ENV_FAILED", `The evaluation has two items with the id "${id}".`, {
+    hint: "Who calls evaluateItems several times gives each call a `scope` of its own.",
+  });
 }

@@ -121,11 +121,6 @@ export function itemAsJson(item: unknown): { item: JsonValue; digest: string } {
   };
 }
 
-/** Length in bytes of a file's whole lines: what follows the last line break was torn by a crash. */
-export function wholeLinesLength(content: Buffer): number {
-  return content.lastIndexOf(0x0a) + 1;
-}
-
 async function readLines<Row>(path: string, schema: z.ZodType<Row>): Promise<Row[]> {
   const text = (await readText(path)) ?? "";
   const lines = text

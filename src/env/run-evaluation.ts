@@ -24,7 +24,7 @@ export async function runEvaluation(
   { directory, recordedConfig, resume = false, ...options }: RunEvaluationOptions,
 ): Promise<WrittenEvaluation | null> {
   const startedAt = performance.now();
-  await using recorder = await EvaluationRecorder.open({
+  await using recorder = new EvaluationRecorder({
     directory,
     environment: env.name,
     model: env.services.modelName,
