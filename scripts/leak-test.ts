@@ -47,9 +47,9 @@ const ended = () => Object.values(counts).reduce((sum, count) => sum + count, 0)
 const endLine = z.object({ kind: z.string(), error: z.string().optional() });
 
 async function main(): Promise<boolean> {
-  const before = await takeInventory({ docker });
-  const startedAt = performance.now();
   const directory = await mkdtemp(join(tmpdir(), "lachesis-leak-"));
+  const startedAt = performance.now();
+  let before: Inventory;
   try {
     const { signal } = new AbortController();
     await using model = await loadTokenizer("practice", { signal });
@@ -60,13 +60,15 @@ async function main(): Promise<boolean> {
       host: "127.0.0.1",
       port: 0,
     });
-    for (let kill = 1; kill <= kills; kill += 1) {
-      await play(server.url, directory, {
-        killAfter: Math.floor((rollouts * kill) / (kills + 1)) - ended(),
-        part: kill,
-      });
+    // The daemon's own groups and directories come with its first container, and stay.
+    if (docker) await play(server.url, directory, { count: 2, killAfter: null, part: 0 });
+    Object.assign(counts, { scored: 0, cancelled: 0, "infra-failed": 0 });
+    before = await takeInventory({ docker });
+    for (let part = 1; part <= kills; part += 1) {
+      const killAfter = Math.floor((rollouts * part) / (kills + 1)) - ended();
+      await play(server.url, directory, { count: rollouts - ended(), killAfter, part });
     }
-    await play(server.url, directory, { killAfter: null, part: kills + 1 });
+    await play(server.url, directory, { count: rollouts - ended(), killAfter: null, part: kills + 1 });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -78,15 +80,15 @@ async function main(): Promise<boolean> {
   );
 }
 
-/** One process that plays what is owed, until its end or until so many rollouts of its own have ended. */
+/** One process that plays so many rollouts, or is killed when `killAfter` of them have ended. */
 async function play(
   url: string,
   runDirectory: string,
-  { killAfter, part }: { killAfter: number | null; part: number },
+  { count, killAfter, part }: { count: number; killAfter: number | null; part: number },
 ): Promise<void> {
   const options = {
     url,
-    rollouts: rollouts - ended(),
+    rollouts: count,
     concurrency: Number(values.concurrency),
     cancelRate: Number(values["cancel-rate"]),
     cancelWithinMs: docker ? 600 : 150,

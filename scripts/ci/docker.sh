@@ -3,17 +3,21 @@
 # done it says so and goes on: the tests of containers then skip themselves with the reason.
 
 docker_test_image=lachesis-test:python
-docker_started_pid=
+docker_log=$(mktemp)
+# Of the daemon that start_docker started; empty where it started none.
+docker_pid_file=$(mktemp)
 
 # Ends the daemon that start_docker started, and no other.
 stop_docker() {
-  [ -n "$docker_started_pid" ] || return 0
-  as_root kill "$docker_started_pid" 2>/dev/null || true
+  local pid
+  pid=$(cat "$docker_pid_file" 2>/dev/null) || true
+  rm -f "$docker_log" "$docker_pid_file"
+  [ -n "$pid" ] || return 0
+  as_root kill "$pid" 2>/dev/null || true
   for _ in $(seq 100); do
-    as_root kill -0 "$docker_started_pid" 2>/dev/null || break
+    as_root kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
-  docker_started_pid=
 }
 
 install_docker() {
@@ -33,7 +37,7 @@ start_docker() {
       sh "$(id -gn)" "$driver" "$log.pid" "$log"
     for _ in $(seq 60); do
       if docker info >/dev/null 2>&1; then
-        docker_started_pid=$(as_root cat "$log.pid")
+        as_root cat "$log.pid" >"$docker_pid_file"
         return
       fi
       sleep 0.5
