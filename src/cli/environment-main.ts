@@ -1,6 +1,7 @@
 /** The whole `environment` command. The bin `environment.ts` checks the Node version before it loads this. */
 import { environments } from "../../environments/index.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
+import { convertCommand } from "./convert-command.ts";
 import { demoCommand } from "./demo-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { environmentProgram } from "./environment-program.ts";
@@ -8,6 +9,7 @@ import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { policyServerCommand } from "./policy-server.ts";
 import { practiceServerCommand } from "./practice-server.ts";
 import { proxyCommand } from "./proxy.ts";
+import { dpoGenCommand, sftGenCommand } from "./rollout-examples/example-commands.ts";
 import { runProgram } from "./run-program.ts";
 import { trainCommand } from "./train-command.ts";
 import { validateCommand } from "./validate-command.ts";
@@ -23,6 +25,9 @@ export async function runEnvironmentCommand(
   };
   const program = environmentProgram({ io, environments, onExitCode });
   program.addCommand(validateCommand({ io, environments, onExitCode }));
+  program.addCommand(convertCommand({ io, onExitCode }));
+  program.addCommand(sftGenCommand({ io, onExitCode }));
+  program.addCommand(dpoGenCommand({ io, onExitCode }));
   program.addCommand(doctorCommand({ io, onExitCode }));
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));

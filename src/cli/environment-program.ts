@@ -14,6 +14,7 @@ import { splitArguments } from "./dotted-flags.ts";
 import { addEvaluateOptions, beginEvaluate, type EvaluateFlags } from "./evaluate-flags.ts";
 import { findEnvironment } from "./find-environment.ts";
 import { packageVersion } from "./package-version.ts";
+import { addProcessOptions, beginProcess, type ProcessFlags, recordedName } from "./process-flags.ts";
 import { resolveConfig, slurmNotice, testingNotice } from "./resolve-config.ts";
 import { runVerb, type Verb, verbDefaults } from "./run-verb.ts";
 import { padText } from "./text-width.ts";
@@ -27,14 +28,15 @@ export type ProgramOptions = {
   onExitCode: (code: number) => void;
 };
 
-type VerbFlags = EvaluateFlags & {
-  config?: string;
-  runDir?: string;
-  logLevel: string;
-  slurm?: string | boolean;
-  testing?: string | boolean;
-  help?: boolean;
-};
+type VerbFlags = EvaluateFlags &
+  ProcessFlags & {
+    config?: string;
+    runDir?: string;
+    logLevel: string;
+    slurm?: string | boolean;
+    testing?: string | boolean;
+    help?: boolean;
+  };
 
 const verbs: Readonly<Record<Verb, string>> = {
   serve: "Play rollouts and feed them to a trainer through the rollout API.",
@@ -104,6 +106,7 @@ function addVerbCommand(program: Command, verb: Verb, options: ProgramOptions): 
       await runCommand({ verb, flags, self, options });
     });
   if (verb === "evaluate") addEvaluateOptions(command);
+  if (verb === "process") addProcessOptions(command);
   command.configureHelp({ visibleArguments: () => [] });
 }
 
@@ -113,7 +116,7 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
   const { io, environments, fixed, onExitCode } = options;
   const plainOptions = self.options.flatMap((option) => option.long ?? []);
   const { positionals, flags: dotted } = splitArguments(self.args, plainOptions);
-  const [name, ...excess] = fixed === undefined ? positionals : [undefined, ...positionals];
+  const [named, ...excess] = fixed === undefined ? positionals : [undefined, ...positionals];
   if (excess.length > 0) {
     throw new LachesisError(
       "USAGE_INVALID",
@@ -123,6 +126,8 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
       },
     );
   }
+  const data = verb === "process" && !flags.help ? await beginProcess(flags, { dotted, io }) : undefined;
+  const name = named ?? data?.env;
   if (flags.help && name === undefined && fixed === undefined) {
     self.outputHelp();
     io.stdout.write(`\n\`environment ${verb} <env> --help\` lists every key of an environment.\n`);
@@ -143,7 +148,8 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
     return;
   }
   const evaluation = verb === "evaluate" ? await beginEvaluate(flags) : undefined;
-  const file = flags.config === undefined ? evaluation?.file : await readConfigFile(flags.config);
+  const file =
+    flags.config === undefined ? (evaluation?.file ?? data?.file) : await readConfigFile(flags.config);
   const config = resolveConfig({
     envClass,
     verbDefaults: verbDefaults[verb],
@@ -156,7 +162,8 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
   if (isSet(flags.testing)) config.notices.push(testingNotice);
   const evaluate = await evaluation?.finish(envClass.envName, config);
   const { runDir, logLevel } = flags;
-  onExitCode(await runVerb({ verb, envClass, config, io, runDir, logLevel, evaluate }));
+  const process = data?.finish(name === undefined ? envClass.envName : recordedName(name));
+  onExitCode(await runVerb({ verb, envClass, config, io, runDir, logLevel, evaluate, process }));
 }
 
 function isSet(flag: string | boolean | undefined): boolean {

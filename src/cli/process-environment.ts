@@ -12,6 +12,8 @@ export type ProcessEnvironment = {
   rolloutServerToken: string | undefined;
   /** HF_TOKEN: for private datasets and models. */
   hubToken: string | undefined;
+  /** HF_ENDPOINT: another hub than the public one, to push datasets to. */
+  hubUrl?: string | undefined;
   /** Downloads that later runs may reuse: LACHESIS_CACHE, else `lachesis` under XDG_CACHE_HOME or ~/.cache. */
   cacheDirectory: string;
   /** Credentials of sandbox services, under the names of the keys that they stand in for. */
@@ -31,6 +33,7 @@ export function readProcessEnvironment(environment: NodeJS.ProcessEnv = process.
     openaiApiKey: read("OPENAI_API_KEY"),
     rolloutServerToken: read("LACHESIS_ROLLOUT_TOKEN"),
     hubToken: read("HF_TOKEN"),
+    hubUrl: read("HF_ENDPOINT"),
     cacheDirectory: read("LACHESIS_CACHE") ?? join(cacheHome, "lachesis"),
     sandboxSecrets: {
       docker_host: read("DOCKER_HOST"),

@@ -12,7 +12,11 @@ export type SummaryOptions = {
   snapshot: ProgressSnapshot;
   /** What a pool tells of itself; {} without one. */
   sandboxes: Readonly<Record<string, number>>;
-  result: { saved: readonly SavedThing[]; metrics: Readonly<Record<string, number>> };
+  result: {
+    saved: readonly SavedThing[];
+    metrics: Readonly<Record<string, number>>;
+    rows?: readonly (readonly [string, string])[];
+  };
   runDirectory: string;
   /** "stopped" = a signal ended the run. */
   ending: "ended" | "stopped" | "failed";
@@ -49,6 +53,7 @@ export function summaryText({
   const pooled = sandboxesText(sandboxes);
   if (pooled !== "") rows.push(["sandboxes", pooled]);
   if (Object.keys(result.metrics).length > 0) rows.push(...evaluationRows(result.metrics));
+  for (const [label, text] of result.rows ?? []) rows.push([label, text]);
   for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);
   rows.push(["run", `${runDirectory} (config.yaml, run.log)`]);
 

@@ -6,11 +6,12 @@
 
 import type { JsonObject } from "../contracts/chat.ts";
 import type { SandboxBackend } from "../contracts/sandbox.ts";
+import { saveProcessRecord } from "../data/process-record.ts";
 import type { BaseEnv } from "../env/base-env.ts";
 import { createEnvironment } from "../env/create-environment.ts";
 import type { EnvClass } from "../env/env-class.ts";
 import { evaluateEnvironment } from "../env/evaluate.ts";
-import { processDefaults, processEnvironment } from "../env/process.ts";
+import { processDefaults } from "../env/process.ts";
 import { serveEnvironment } from "../env/serve.ts";
 import type { RunSignals } from "../env/start-environment.ts";
 import { EventBus } from "../telemetry/events.ts";
@@ -21,7 +22,9 @@ import type { ConfigMap } from "./config-file.ts";
 import { openServices } from "./environment-services.ts";
 import type { EvaluateRequest } from "./evaluate-flags.ts";
 import { exitCodeOf } from "./exit-codes.ts";
+import { playProcess } from "./play-process.ts";
 import { printError } from "./print-error.ts";
+import type { ProcessRequest } from "./process-flags.ts";
 import { counted, type RunHeading } from "./progress-lines.ts";
 import { openProgressView } from "./progress-view.ts";
 import { collectSecrets, secretScrubber } from "./redact.ts";
@@ -43,10 +46,17 @@ export type RunVerbOptions = {
   logLevel: string;
   /** What `evaluate` alone is told. */
   evaluate?: EvaluateRequest | undefined;
+  /** What `process` alone is told. */
+  process?: ProcessRequest | undefined;
 };
 
 /** What a verb did, in the terms of the summary. */
-export type VerbResult = { saved: SavedThing[]; metrics: Readonly<Record<string, number>> };
+export type VerbResult = {
+  saved: SavedThing[];
+  metrics: Readonly<Record<string, number>>;
+  /** Further lines: a label and a text. */
+  rows?: readonly (readonly [label: string, text: string])[];
+};
 
 /** Defaults that a verb puts under the class's own. */
 export const verbDefaults: Readonly<Record<Verb, ConfigMap>> = {
@@ -67,14 +77,17 @@ export async function runVerb({
   runDir,
   logLevel,
   evaluate,
+  process,
 }: RunVerbOptions): Promise<number> {
   const { env, servers, notices } = config;
   const { envName } = envClass;
   const runDirectory =
-    (runDir === undefined ? evaluate?.resume : undefined) ??
+    (runDir === undefined ? (evaluate?.resume ?? process?.resume) : undefined) ??
     (await makeRunDirectory({ envName, verb, chosen: runDir, now: new Date() }));
   await requireWritableOutputs(env);
-  await saveConfig(runDirectory, { env, servers });
+  // A run that goes on keeps the configuration that it began with: half a file would end it for good.
+  if (process?.resume === undefined) await saveConfig(runDirectory, { env, servers });
+  if (process?.record.outputs === null) await saveProcessRecord(runDirectory, process.record);
 
   const { environment } = io;
   const scrub = secretScrubber(collectSecrets({ env, servers, environment }));
@@ -117,6 +130,7 @@ export async function runVerb({
       result = await playVerb(verb, environmentOfRun, {
         drain: stopping,
         abort: shutdown.aborted,
+        ...(process !== undefined && { process }),
         ...(evaluate !== undefined && { evaluate: { ...evaluate, recordedConfig: recordedConfig(config) } }),
       });
     } catch (error) {
@@ -148,7 +162,14 @@ const stageTexts = {
 export async function playVerb(
   verb: Verb,
   env: BaseEnv,
-  { evaluate, ...signals }: RunSignals & { evaluate?: EvaluateRequest & { recordedConfig: JsonObject } },
+  {
+    evaluate,
+    process,
+    ...signals
+  }: RunSignals & {
+    evaluate?: EvaluateRequest & { recordedConfig: JsonObject };
+    process?: ProcessRequest;
+  },
 ): Promise<VerbResult> {
   switch (verb) {
     case "serve": {
@@ -160,8 +181,7 @@ export async function playVerb(
       return { saved: unsent === null ? [] : [unsent], metrics: {} };
     }
     case "process": {
-      const { path, groups } = await processEnvironment({ env, ...signals });
-      return { saved: [{ what: counted(groups, "group"), path }], metrics: {} };
+      return playProcess(env, process, signals);
     }
     case "evaluate": {
       const { evaluation, paths } = await evaluateEnvironment({

@@ -4,7 +4,7 @@
  * Where nothing else is asked for, the journal is the group file itself.
  */
 import { rm } from "node:fs/promises";
-import { join, parse } from "node:path";
+import { join, parse, resolve } from "node:path";
 import type { GroupProvenance } from "../contracts/group-provenance.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { FormatOptions } from "./export/export-format.ts";
@@ -110,8 +110,9 @@ export class ProcessJournal implements AsyncDisposable {
       const files = exported.map((target) => ({ ...target, path: exportPath(path, number, target) }));
       const settled = await JsonlFile.overwrite(settledPath(runDirectory));
       const outputs = {
-        journal: journal.path,
-        exports: files.map((file) => ({ target: targetName(file), path: file.path })),
+        // Whole paths: the run may go on from another directory.
+        journal: resolve(journal.path),
+        exports: files.map((file) => ({ target: targetName(file), path: resolve(file.path) })),
       };
       await saveProcessRecord(runDirectory, { ...record, outputs });
       return new ProcessJournal({ journal, settled, files }, options);
