@@ -58,7 +58,7 @@ export class LocalBackend implements SandboxBackend {
     await Promise.allSettled(this.#creations);
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox[Symbol.asyncDispose]()));
     const launcher = await this.#launcher?.catch(() => undefined);
-    launcher?.[Symbol.dispose]();
+    await launcher?.[Symbol.asyncDispose]();
   }
 
   async #create(id: string, signal: AbortSignal): Promise<Sandbox> {

@@ -1,33 +1,30 @@
 /**
- * Starts one bubblewrap per sandbox with a supervisor as the sandbox's process 1: when that one is killed,
- * the kernel kills everything inside.
+ * Starts one bubblewrap per sandbox (by a launch process) with a supervisor as the sandbox's process 1: when that
+ * one is killed, the kernel kills everything inside.
  *
  * The outer bubblewrap must never die first: in its first milliseconds that leaves the inner one waiting for it
- * for good. So we never kill it, and nothing that a kill -9 of this process breaks may end it: no
+ * for good. So we never kill it, and nothing that a kill -9 of this process or of the launch process breaks may end it: no
  * --die-with-parent, no pipe to write into, only files. It goes on to start the supervisor, which finds its
  * control socket closed and leaves, and all goes with it.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { closeSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
-import { startFailed } from "../supervisor/open-supervised-sandbox.ts";
+import { openSupervisedSandbox, startFailed } from "../supervisor/open-supervised-sandbox.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
-import { supervisorCommand } from "../supervisor/supervisor-command.ts";
+import { setsidNumber, supervisorCommand } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
+import { complaintIn, endBubblewrap, readChildPid } from "./bubblewrap-end.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
 import { canBecome } from "./can-become.ts";
 import { findCgroupParents } from "./cgroups/find-cgroups.ts";
 import { SandboxCgroups } from "./cgroups/sandbox-cgroups.ts";
 import { reachableDirectories, shelvingCommand } from "./closed-directories.ts";
-import { HostProcess } from "./host-process.ts";
 import { InheritableFile } from "./inheritable-file.ts";
+import { type LaunchedProcess, LaunchProcess } from "./launch-process.ts";
+import { launchProcessSource } from "./launch-process-source.ts";
 import type { LocalConfig } from "./local-config.ts";
-import { openSandbox } from "./open-sandbox.ts";
 import type { PythonRuntime } from "./python-runtime.ts";
-import { ReportFile } from "./report-file.ts";
 import type { SandboxLauncher } from "./sandbox-launcher.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 
@@ -40,13 +37,14 @@ const workspace = "/workspace";
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const sandboxPath = "/usr/local/bin:/usr/bin:/bin";
 const [argumentsFd, infoFd, controlFd, passwdFd, groupFd, seccompFd] = [3, 4, 5, 6, 7, 8];
-const reportPauseMs = 2;
-const bubblewrapInfo = z.object({ "child-pid": z.int().positive() });
+/** Sandboxes that one launch process starts: each holds two descriptors and a socket ready for every one of them. */
+const slotsPerProcess = 32;
 const run = promisify(execFile);
 
 export class BubblewrapLauncher implements SandboxLauncher {
   readonly #command: readonly [string, ...string[]];
-  readonly #identity: { uid?: number; gid?: number };
+  /** Absent: sandboxes start as the user that we are. */
+  readonly #userId: number | undefined;
   /** The supervisor's program. */
   readonly #source = new InheritableFile(supervisorSource);
   /** NUL-terminated, for a descriptor: on the command line they would show host paths to the sandbox. */
@@ -54,6 +52,9 @@ export class BubblewrapLauncher implements SandboxLauncher {
   readonly #passwd = new InheritableFile(passwdFile);
   readonly #group = new InheritableFile(groupFile);
   readonly #filter: InheritableFile;
+  readonly #program = new InheritableFile(launchProcessSource);
+  readonly #processes = new Set<LaunchProcess>();
+  #newest: LaunchProcess | undefined;
   /** Undefined where this process may not make control groups. */
   readonly #groups: SandboxCgroups | undefined;
   readonly #baseEnv: Readonly<Record<string, string>>;
@@ -79,7 +80,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
     ];
     const isShelved = directories.some(({ source, path }) => source !== path);
     this.#command = isShelved ? shelvingCommand(config.run_as_uid, directories, bubblewrap) : bubblewrap;
-    this.#identity = changesUser && !isShelved ? { uid: config.run_as_uid, gid: config.run_as_uid } : {};
+    this.#userId = changesUser && !isShelved ? config.run_as_uid : undefined;
     const bubblewrapOptions = bubblewrapArguments({
       workspace,
       workspaceBytes: config.workspace_mb * megabyte,
@@ -127,7 +128,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
       try {
         return await launcher.#prove(signal);
       } catch (error) {
-        launcher[Symbol.dispose]();
+        await launcher[Symbol.asyncDispose]();
         throw error;
       }
     };
@@ -143,35 +144,34 @@ export class BubblewrapLauncher implements SandboxLauncher {
     }
   }
 
-  [Symbol.dispose](): void {
-    for (const file of [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter]) {
-      file[Symbol.dispose]();
-    }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#newest?.retire();
+    await Promise.all([...this.#processes].map(({ closed }) => closed));
+    const files = [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter, this.#program];
+    for (const file of files) file[Symbol.dispose]();
   }
 
   async launch(id: string, signal: AbortSignal): Promise<SupervisedSandbox> {
     signal.throwIfAborted();
     const making = this.#groups?.make();
     making?.catch(() => {});
-    const information = new ReportFile();
-    const host = new HostProcess(this.#start(information));
-    const { child } = host;
+    const launched = await this.#start(id);
+    const { control, report } = launched;
+    let complaint = "";
     const demolish = async () => {
-      let pid = readChildPid(information);
-      while (pid === undefined && !host.hasEnded) {
-        await Promise.race([host.ended, sleep(reportPauseMs)]);
-        pid = readChildPid(information);
-      }
-      if (pid !== undefined && !host.hasEnded) killHard(pid);
-      await host.ended;
-      information[Symbol.dispose]();
+      await endBubblewrap(launched);
+      complaint = complaintIn(report);
+      report[Symbol.dispose]();
       await (await making?.catch(() => undefined))?.remove();
     };
-    const sandbox = await openSandbox({
-      ...{ id, workspace, baseEnv: this.#baseEnv, child, host, controlFd, demolish, signal },
+    const sandbox = await openSupervisedSandbox({
+      ...{ id, workspace, baseEnv: this.#baseEnv, demolish, signal },
+      stream: control,
+      ended: launched.ended,
+      complaint: () => complaint,
     });
     try {
-      const pid = readChildPid(information);
+      const pid = readChildPid(report);
       if (pid === undefined) throw new Error("bubblewrap did not tell the process id of its child");
       await (await making)?.add(pid);
       return sandbox;
@@ -188,26 +188,26 @@ export class BubblewrapLauncher implements SandboxLauncher {
     throw new Error(`a trial command failed: ${Buffer.from(result.stderr)}`);
   }
 
-  #start(information: ReportFile): ChildProcess {
-    const [program, ...commandArguments] = this.#command;
-    const files = [this.#source, this.#arguments, this.#passwd, this.#group, this.#filter];
-    const descriptors = files.map((file) => file.open());
-    const [sourceIn, argumentsIn, passwdIn, groupIn, filterIn] = descriptors;
-    try {
-      return spawn(program, commandArguments, {
-        stdio: [
-          ...([sourceIn, "ignore", "pipe", argumentsIn, information.descriptor] as const),
-          ...(["pipe", passwdIn, groupIn, filterIn] as const),
-        ],
-        env: { PATH: hostPath },
-        cwd: "/",
-        // A session of its own: Ctrl-C on the terminal is for Lachesis to handle, not for bubblewrap to die of.
-        detached: true,
-        ...this.#identity,
-      });
-    } finally {
-      for (const descriptor of descriptors) closeSync(descriptor);
-    }
+  /** By the newest launch process, or one more where that has no slot left. */
+  async #start(id: string): Promise<LaunchedProcess> {
+    const launched = this.#newest?.launch();
+    if (launched !== undefined) return launched;
+    const process = new LaunchProcess({
+      command: this.#command,
+      userId: this.#userId,
+      setsid: setsidNumber(),
+      env: { PATH: hostPath },
+      program: this.#program,
+      input: this.#source,
+      files: [this.#arguments, this.#passwd, this.#group, this.#filter],
+      slots: slotsPerProcess,
+    });
+    this.#newest = process;
+    this.#processes.add(process);
+    void process.closed.then(() => this.#processes.delete(process));
+    const first = process.launch();
+    if (first === undefined) throw startFailed(id, await process.closed);
+    return first;
   }
 }
 
@@ -235,23 +235,6 @@ async function readHelp(bwrapPath: string, signal: AbortSignal): Promise<string>
     throw unavailable(
       `${bwrapPath} could not be run (${error instanceof Error ? error.message : String(error)})`,
     );
-  }
-}
-
-/** Process 1 of the sandbox as the host sees it; undefined when bubblewrap has not told it (yet). */
-function readChildPid(information: ReportFile): number | undefined {
-  try {
-    return bubblewrapInfo.parse(JSON.parse(information.read()))["child-pid"];
-  } catch {
-    return undefined;
-  }
-}
-
-function killHard(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It was gone already.
   }
 }
 

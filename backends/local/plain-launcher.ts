@@ -83,7 +83,7 @@ export class PlainLauncher implements SandboxLauncher {
     return openSandbox({ id, workspace, baseEnv, child, host, controlFd, demolish, signal });
   }
 
-  [Symbol.dispose](): void {}
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 const cleanEnd = "exit code 0";

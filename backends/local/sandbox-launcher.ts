@@ -2,7 +2,7 @@
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
 
 /** Disposing of it, once no sandbox is left, gives back what it held for new ones. */
-export interface SandboxLauncher extends Disposable {
+export interface SandboxLauncher extends AsyncDisposable {
   /** Rejects with SANDBOX_START_FAILED or the signal's reason, and then leaves nothing behind. */
   launch(id: string, signal: AbortSignal): Promise<SupervisedSandbox>;
 }

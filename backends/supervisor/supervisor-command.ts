@@ -48,10 +48,20 @@ export type SupervisorCommandOptions = {
  */
 export function supervisorCommand(options: SupervisorCommandOptions): [string, ...string[]] {
   const { controlFd, limits, doomedDirectory = "" } = options;
-  const calls = systemCallsByMachine[machineByArchitecture[process.arch] ?? ""];
-  if (calls === undefined) throw new Error(`no system call numbers for ${process.arch}`);
+  const calls = systemCallsHere();
   const numbers = [controlFd, calls.setsid, calls.prctl, calls.prlimit].map(String);
   return ["perl", "-", doomedDirectory, "clear", ...numbers, ...limitArguments(limits)];
+}
+
+/** The number of the system call setsid on this machine. */
+export function setsidNumber(): number {
+  return systemCallsHere().setsid;
+}
+
+function systemCallsHere(): SystemCalls {
+  const calls = systemCallsByMachine[machineByArchitecture[process.arch] ?? ""];
+  if (calls === undefined) throw new Error(`no system call numbers for ${process.arch}`);
+  return calls;
 }
 
 /** The limits as a supervisor's last arguments: `number of the resource:value`. */
