@@ -6,9 +6,11 @@ import { DatasetEnv } from "./dataset.ts";
 import { GamesEnv } from "./games.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
 import { MathAgentEnv } from "./math-agent.ts";
+import { McpAgentEnv } from "./mcp-agent.ts";
 import { OpdEnv } from "./opd.ts";
 import { TerminalTestEnv } from "./terminal-test.ts";
 import { TinyMathsEnv } from "./tiny-maths.ts";
+import { WebResearchEnv } from "./web-research.ts";
 
 export const environments: readonly EnvClass[] = [
   CodeEnv,
@@ -16,8 +18,10 @@ export const environments: readonly EnvClass[] = [
   GamesEnv,
   Gsm8kAgentEnv,
   MathAgentEnv,
+  McpAgentEnv,
   OpdEnv,
   TerminalTestEnv,
   TinyMathsEnv,
   ...benchmarks,
+  WebResearchEnv,
 ];

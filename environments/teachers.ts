@@ -7,8 +7,12 @@ import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
 import { bundledMaths } from "./math-agent.ts";
 import { MathAgentTeacher, readMathsProblems } from "./math-agent-teacher.ts";
+import { bundledMcpTasks } from "./mcp-agent/rows.ts";
+import { McpAgentTeacher, readMcpTasks } from "./mcp-agent-teacher.ts";
 import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
 import { TinyMathsTeacher } from "./tiny-maths-teacher.ts";
+import { bundledResearch } from "./web-research.ts";
+import { readResearchRows, WebResearchTeacher } from "./web-research-teacher.ts";
 
 export type OpenTeacher = {
   teacher: Teacher;
@@ -57,6 +61,14 @@ export const teachers = {
       return { teacher: new MathAgentTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
+  "mcp-agent": {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledMcpTasks), signal }) {
+      const { tasks, skippedRows } = await readMcpTasks(dataset, { signal });
+      return { teacher: new McpAgentTeacher(tasks), knows: `${tasks.length} tasks`, skippedRows };
+    },
+  },
   "terminal-test": {
     tokenizer: "practice",
     readsDataset: false,
@@ -66,6 +78,14 @@ export const teachers = {
     tokenizer: "tiny-policy",
     readsDataset: false,
     open: async () => ({ teacher: new TinyMathsTeacher(), knows: "tiny-maths, sloppy", skippedRows: 0 }),
+  },
+  "web-research": {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledResearch), signal }) {
+      const { rows, skippedRows } = await readResearchRows(dataset, { signal });
+      return { teacher: new WebResearchTeacher(rows), knows: `${rows.length} questions`, skippedRows };
+    },
   },
 } as const satisfies Readonly<Record<string, TeacherChoice>>;
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { environments } from "../../environments/index.ts";
 import type { AgentResult } from "../../src/agent/agent-result.ts";
+import { openToolServices } from "../../src/cli/tool-services.ts";
 import { createEnvironment } from "../../src/env/create-environment.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
@@ -135,7 +136,9 @@ test.each(validated.map((envClass) => [envClass.envName, envClass] as const))(
   async (_name, envClass) => {
     const server = new PolicyServer();
     await using services = await testServices((request) => server.chatCompletion(request));
-    const env = createEnvironment(envClass, { config: { ...envClass.defaults?.env }, services });
+    const config = envClass.configSchema.parse(envClass.defaults?.env ?? {});
+    await using tools = await openToolServices(config);
+    const env = createEnvironment(envClass, { config, services: { ...services, tools } });
     const report = await validateEnvironment({ env, server, items: 10, signal });
     expect(report.policies.filter(({ passes }) => !passes)).toEqual([]);
   },
