@@ -1,6 +1,7 @@
 /** The rewards that a configuration may name. A new one adds a line here. */
 
 import { codeReward } from "./code/code-reward.ts";
+import { repoTestsReward } from "./code/repo-tests-reward.ts";
 import { judgeReward } from "./judge/judge.ts";
 import { accuracyReward } from "./library/accuracy.ts";
 import { cascadingMathsReward } from "./library/cascading-maths.ts";
@@ -32,4 +33,5 @@ export const rewardDefinitions: readonly RewardDefinition[] = [
   lengthPenaltyReward,
   reasoningStepsReward,
   repetitionPenaltyReward,
+  repoTestsReward,
 ];
