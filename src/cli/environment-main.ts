@@ -1,6 +1,7 @@
 /** The whole `environment` command. The bin `environment.ts` checks the Node version before it loads this. */
 import { environments } from "../../environments/index.ts";
 import { type CliIo, processIo } from "./cli-io.ts";
+import { compareCommand } from "./compare-command.ts";
 import { convertCommand } from "./convert-command.ts";
 import { demoCommand } from "./demo-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
@@ -9,6 +10,7 @@ import { parseCommand, parsersCommand } from "./parse-command.ts";
 import { policyServerCommand } from "./policy-server.ts";
 import { practiceServerCommand } from "./practice-server.ts";
 import { proxyCommand } from "./proxy.ts";
+import { rescoreCommand } from "./rescore-command.ts";
 import { dpoGenCommand, sftGenCommand } from "./rollout-examples/example-commands.ts";
 import { runProgram } from "./run-program.ts";
 import { trainCommand } from "./train-command.ts";
@@ -28,6 +30,8 @@ export async function runEnvironmentCommand(
   program.addCommand(convertCommand({ io, onExitCode }));
   program.addCommand(sftGenCommand({ io, onExitCode }));
   program.addCommand(dpoGenCommand({ io, onExitCode }));
+  program.addCommand(compareCommand({ io, onExitCode }));
+  program.addCommand(rescoreCommand({ io, onExitCode }));
   program.addCommand(doctorCommand({ io, onExitCode }));
   program.addCommand(demoCommand({ io, onExitCode }));
   program.addCommand(practiceServerCommand(io));

@@ -83,19 +83,17 @@ export async function readEvaluation(directory: string): Promise<SavedEvaluation
   const items = await readLines(join(directory, "items.jsonl"), evaluationItem);
   const known = new Set(items.map(({ item_id }) => item_id));
   const path = join(directory, "samples.jsonl");
-  const byKey = new Map<string, SampleRecord>();
-  for (const sample of await readLines(path, sampleRecord)) {
+  const byKey = new Map<string, JsonObject>();
+  // As they were written: parsing would put the keys into another order, and defaults in.
+  for (const [number, line] of (await readLines(path, jsonObject)).entries()) {
+    const sample = check(sampleRecord, line, `${path}:${number + 1}`);
     if (!known.has(sample.item_id)) {
-      throw fileInvalid(path, `a sample of the item "${sample.item_id}", which items.jsonl doesn't have`);
+      const why = `a sample of the item "${sample.item_id}", which items.jsonl doesn't have`;
+      throw fileInvalid(`${path}:${number + 1}`, why);
     }
-    byKey.set(sampleKey(sample), sample);
+    byKey.set(sampleKey(sample), line);
   }
-  return {
-    directory,
-    header,
-    items,
-    samples: inOrder([...byKey.values()].map((sample) => jsonObject.parse(sample))),
-  };
+  return { directory, header, items, samples: inOrder([...byKey.values()]) };
 }
 
 /** By item, then by sample. */
@@ -137,6 +135,10 @@ function parseWith<Row>(schema: z.ZodType<Row>, text: string, where: string): Ro
   } catch (cause) {
     throw fileInvalid(where, "this is no JSON", cause);
   }
+  return check(schema, value, where);
+}
+
+function check<Row>(schema: z.ZodType<Row>, value: unknown, where: string): Row {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw fileInvalid(where, z.prettifyError(parsed.error).replaceAll("\n", " "));

@@ -1,0 +1,158 @@
+/** `environment compare A B`: two evaluation directories item by item, and an exit code for CI. */
+import { Command, InvalidArgumentError } from "commander";
+import { LachesisError } from "../contracts/errors.ts";
+import { readEvaluation, type SavedEvaluation } from "../data/evaluation-records.ts";
+import { type Comparison, compareEvaluations } from "../env/evaluation/compare.ts";
+import type { Interval } from "../env/evaluation/intervals.ts";
+import type { CliIo } from "./cli-io.ts";
+import { type Colors, makeColors } from "./colors.ts";
+import { parseSeed } from "./flag-units.ts";
+import { padText } from "./text-width.ts";
+
+type CompareFlags = {
+  metric: string;
+  commonItems?: boolean;
+  failBelow?: number;
+  failDrop?: number;
+  confident?: boolean;
+  show: number;
+  json?: boolean;
+};
+
+/** The subcommand, to be mounted. Exit code 1 where a --fail- flag says so. */
+export function compareCommand({
+  io,
+  onExitCode,
+}: {
+  io: CliIo;
+  onExitCode: (code: number) => void;
+}): Command {
+  return new Command("compare")
+    .description(
+      "Compare two evaluations of the same items: paired differences, their interval, what changed.",
+    )
+    .argument("<a>", "directory of the first evaluation, e.g. the one before")
+    .argument("<b>", "directory of the second")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    })
+    .option(
+      "--metric <name>",
+      "accuracy, reward, pass@k, pass^k, turns, prompt_tokens or completion_tokens",
+      "accuracy",
+    )
+    .option("--common-items", "compare the items that both have, instead of refusing")
+    .option("--fail-below <value>", "exit code 1 where B's mean is below the value", parseNumber)
+    .option(
+      "--fail-drop <amount>",
+      "exit code 1 where B's mean is lower than A's by more than the amount",
+      parseNumber,
+    )
+    .option("--confident", "let --fail-drop look at the interval: fail only where all of it is such a drop")
+    .option("--show <count>", "items to list that changed", parseSeed, 10)
+    .option("--json", "print the result as JSON, with all items that changed")
+    .action(async (a: string, b: string, flags: CompareFlags) => {
+      const [savedA, savedB] = [await requireEvaluation(a), await requireEvaluation(b)];
+      const { metric, commonItems = false } = flags;
+      const comparison = compareEvaluations(savedA, savedB, { metric, commonItems });
+      const failures = failuresOf(comparison, flags);
+      const colors = makeColors(io.environment.allowsColor && io.stdout.isTTY === true);
+      io.stdout.write(
+        flags.json
+          ? `${JSON.stringify({ directories: [savedA.directory, savedB.directory], ...comparison, failures }, null, 2)}\n`
+          : comparisonText(comparison, { a: savedA, b: savedB, show: flags.show, failures, colors }),
+      );
+      onExitCode(failures.length > 0 ? 1 : 0);
+    });
+}
+
+/** Rejects with EVALUATION_FILE_INVALID, also where there is none. */
+export async function requireEvaluation(directory: string): Promise<SavedEvaluation> {
+  const saved = await readEvaluation(directory);
+  if (saved !== null) return saved;
+  throw new LachesisError("EVALUATION_FILE_INVALID", `${directory}: there is no evaluation.json.`, {
+    hint: "Give the directory that `environment evaluate` wrote samples.jsonl to; older ones have to be made again.",
+  });
+}
+
+function failuresOf({ metric, b, difference }: Comparison, flags: CompareFlags): string[] {
+  const { failBelow, failDrop, confident = false } = flags;
+  const failures: string[] = [];
+  if (failBelow !== undefined && b.mean < failBelow) {
+    failures.push(`${metric} of B is ${number(b.mean)}, below ${failBelow}`);
+  }
+  const least = confident ? (difference.high ?? difference.mean) : difference.mean;
+  if (failDrop !== undefined && -least > failDrop) {
+    failures.push(
+      `${metric} drops by ${confident ? "at least " : ""}${number(-least)}, more than ${failDrop}`,
+    );
+  }
+  return failures;
+}
+
+/** What people read. */
+export function comparisonText(
+  { metric, a, b, difference, counts, leftOut, differing }: Comparison,
+  options: {
+    a: SavedEvaluation;
+    b: SavedEvaluation;
+    show: number;
+    failures: readonly string[];
+    colors: Colors;
+  },
+): string {
+  const { show, failures, colors } = options;
+  const rows: [string, string][] = [
+    ["A", `${withInterval(a)}  ${options.a.header.model}, ${options.a.directory}`],
+    ["B", `${withInterval(b)}  ${options.b.header.model}, ${options.b.directory}`],
+    [
+      "B - A",
+      `${colors.bold(signed(difference.mean))}${intervalText(difference, signed)}: ${verdict(difference)}`,
+    ],
+    [
+      "items",
+      `${counts.compared} compared: ${counts.higher} higher, ${counts.lower} lower, ${counts.same} the same`,
+    ],
+  ];
+  const { onlyInA, onlyInB, changed, withoutScore } = leftOut;
+  const left = [
+    ...(withoutScore > 0 ? [`${withoutScore} with too few scores`] : []),
+    ...(onlyInA > 0 ? [`${onlyInA} only in A`] : []),
+    ...(onlyInB > 0 ? [`${onlyInB} only in B`] : []),
+    ...(changed > 0 ? [`${changed} with another content`] : []),
+  ];
+  if (left.length > 0) rows.push(["left out", left.join(", ")]);
+  for (const [index, item] of differing.slice(0, show).entries()) {
+    rows.push([index === 0 ? "changed" : "", `${item.item_id}: ${number(item.a)} to ${number(item.b)}`]);
+  }
+  if (show > 0 && differing.length > show)
+    rows.push(["", `and ${differing.length - show} more (--show, --json)`]);
+  for (const failure of failures) rows.push(["failed", colors.red(failure)]);
+  const lines = rows.map(([label, text]) => `  ${colors.dim(padText(label, 10))}${text}\n`);
+  return `${colors.bold(metric)}, item by item\n${lines.join("")}`;
+}
+
+function verdict({ low, high }: Interval): string {
+  if (low === null || high === null) return "one item tells nothing";
+  if (low > 0) return "B is higher";
+  return high < 0 ? "B is lower" : "no difference shown";
+}
+
+const number = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(4));
+const signed = (value: number): string => `${value > 0 ? "+" : ""}${number(value)}`;
+
+function withInterval(interval: Interval): string {
+  return `${number(interval.mean)}${intervalText(interval, number)}`;
+}
+
+function intervalText({ low, high }: Interval, format: (value: number) => string): string {
+  return low === null || high === null ? "" : ` (95 %: ${format(low)} to ${format(high)})`;
+}
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
+  return value;
+}
