@@ -22,6 +22,6 @@ export const environments: readonly EnvClass[] = [
   OpdEnv,
   TerminalTestEnv,
   TinyMathsEnv,
-  ...benchmarks,
   WebResearchEnv,
+  ...benchmarks,
 ];

@@ -7,12 +7,18 @@ import { accuracyReward } from "./library/accuracy.ts";
 import { cascadingMathsReward } from "./library/cascading-maths.ts";
 import { choiceReward } from "./library/choice.ts";
 import { combinedReward, curriculumReward } from "./library/combined.ts";
+import { constantReward } from "./library/constant.ts";
 import { boxedReward, containsReward, exactMatchReward, formatReward } from "./library/format.ts";
 import { instructionsReward } from "./library/instructions.ts";
-import { constantReward } from "./library/constant.ts";
 import { cosineLengthReward, lengthPenaltyReward } from "./library/length.ts";
 import { reasoningStepsReward } from "./library/reasoning-steps.ts";
 import { repetitionPenaltyReward } from "./library/repetition-penalty.ts";
+import {
+  citedSourcesReward,
+  shortAnswerReward,
+  turnEfficiencyReward,
+  usedToolsReward,
+} from "./library/research.ts";
 import type { RewardDefinition } from "./reward.ts";
 
 export const rewardDefinitions: readonly RewardDefinition[] = [
@@ -20,6 +26,7 @@ export const rewardDefinitions: readonly RewardDefinition[] = [
   boxedReward,
   cascadingMathsReward,
   choiceReward,
+  citedSourcesReward,
   codeReward,
   combinedReward,
   constantReward,
@@ -34,4 +41,7 @@ export const rewardDefinitions: readonly RewardDefinition[] = [
   reasoningStepsReward,
   repetitionPenaltyReward,
   repoTestsReward,
+  shortAnswerReward,
+  turnEfficiencyReward,
+  usedToolsReward,
 ];
