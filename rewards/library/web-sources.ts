@@ -68,8 +68,14 @@ export const siteOf = (comparable: string): string => comparable.split(/[/?]/, 1
 
 /** Without the punctuation of the sentence around it; a closing bracket stays where the address has opened it. */
 function trimmed(url: string): string {
-  const bare = url.replace(/[.,;:!?*_]+$/, "");
-  return bare.endsWith(")") && !bare.includes("(") ? trimmed(bare.slice(0, -1)) : bare;
+  let end = url.length;
+  let unopened = url.split(")").length - url.split("(").length;
+  for (; end > 0; end -= 1) {
+    const last = url[end - 1] ?? "";
+    if (last === ")" && unopened > 0) unopened -= 1;
+    else if (!".,;:!?*_".includes(last)) break;
+  }
+  return url.slice(0, end);
 }
 
 function parse(content: string): unknown {
