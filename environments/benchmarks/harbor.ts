@@ -9,20 +9,19 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { AgentResult } from "../../src/agent/agent-result.ts";
 import { LachesisError, toLachesisError } from "../../src/contracts/errors.ts";
-import { longestTimerMs } from "../../src/contracts/longest-timer.ts";
 import type { SandboxSpec } from "../../src/contracts/sandbox.ts";
 import type { EnvDefaults } from "../../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../../src/env/evaluation.ts";
 import { HermesAgentBaseEnv, type RolloutPlace } from "../../src/env/hermes-agent-base-env.ts";
 import type { ValidationPolicies } from "../../src/env/policies.ts";
-import { EnvRolloutContext } from "../../src/env/rollout-context.ts";
 import type { PlayedRollout } from "../../src/env/run-rollout.ts";
-import { ToolContext } from "../../src/tools/tool-context.ts";
+import type { ToolContext } from "../../src/tools/tool-context.ts";
 import { notForTraining } from "./benchmark-env.ts";
 import { harborPolicies } from "./harbor/harbor-policies.ts";
 import { type HarborTask, readTaskFolders } from "./harbor/task-folder.ts";
 import { type TaskVerdict, verifyTask } from "./harbor/verify-task.ts";
+import { inFreshSandbox } from "./in-fresh-sandbox.ts";
 
 /** Docker's own capabilities, without those that reach beyond files and users: as package managers need them. */
 const packageManagerCapabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"];
@@ -199,19 +198,12 @@ export class HarborEnv<Config extends HarborConfig = HarborConfig> extends Herme
   }
 
   async #verifyUntouched(task: HarborTask, signal: AbortSignal): Promise<TaskVerdict> {
-    const { backend, logger } = this.services;
-    await using context = new EnvRolloutContext({
-      rolloutId: `control-${task.name}`,
-      groupId: "control",
-      seed: this.config.seed,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      signal,
-      logger,
-      limits: { toolTimeoutMs: Math.min(this.config.terminal_timeout * 1000, longestTimerMs) },
-      backend,
-      sandboxSpec: this.sandboxSpec(task),
-    });
-    return verifyTask(task, new ToolContext({ context, tools: [] }), hasImage(task));
+    const { services, config } = this;
+    const sandboxSpec = this.sandboxSpec(task);
+    const toolTimeoutMs = config.terminal_timeout * 1000;
+    return inFreshSandbox({ name: task.name, services, sandboxSpec, toolTimeoutMs, signal }, (toolContext) =>
+      verifyTask(task, toolContext, hasImage(task)),
+    );
   }
 
   async #findImage({ name, image, dockerfileDirectory }: HarborTask, signal: AbortSignal): Promise<void> {

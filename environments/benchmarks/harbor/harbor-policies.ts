@@ -45,7 +45,7 @@ export const harborPolicies: ValidationPolicies<HarborTask> = {
       play: () =>
         inTurn(
           shell(
-            "while :; do for p in /proc/[0-9]*; do grep -qsa 'test.*[.]sh' $p/cmdline && kill -9 ${p#/proc/}; done; sleep 0.01; done",
+            "while :; do for p in /proc/[0-9]*; do grep -qsa 'test.*[.]sh' $p/cmdline && kill -9 $(basename $p); done; sleep 0.01; done",
             {
               background: true,
             },

@@ -13,6 +13,7 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { LachesisError } from "../../../src/contracts/errors.ts";
 import type { ToolContext } from "../../../src/tools/tool-context.ts";
+import { endEverythingElse } from "../end-everything-else.ts";
 import type { HarborTask } from "./task-folder.ts";
 
 export type TaskVerdict =
@@ -21,24 +22,6 @@ export type TaskVerdict =
 
 const largestVerdictBytes = 65_536;
 const clearingMs = 60_000;
-
-/**
- * Between our supervisor and each command stands a keeper, whose death the supervisor answers by killing all that was
- * below it. So it is enough to kill the keepers of all other commands, until none is left.
- */
-const endEverythingElse = `
-parent_of() { local key value rest; while read -r key value rest; do [ "$key" = PPid: ] && { echo "$value"; return; }; done 2>/dev/null <"/proc/$1/status"; }
-keeper=$PPID supervisor=$(parent_of $PPID) rounds=0
-while [ "\${supervisor:-0}" -gt 0 ] && [ $((rounds += 1)) -le 50 ]; do
-  found=
-  for directory in /proc/[0-9]*; do
-    process=\${directory#/proc/}
-    [ "$process" = "$keeper" ] || [ "$(parent_of "$process")" != "$supervisor" ] || { kill -9 "$process" 2>/dev/null; found=1; }
-  done
-  [ -n "$found" ] || break
-  sleep 0.05
-done
-`;
 
 /** Rejects where the machinery fails; what the model broke is a verdict. */
 export async function verifyTask(
