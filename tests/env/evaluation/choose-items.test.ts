@@ -20,7 +20,9 @@ test("an id is the item's own where each has one of its own, else its number", (
 
 test("an item that there is none of is told, with what is near", () => {
   const chosen = (items: string) => () => chooseItems(named, { items });
-  expect(chosen("gama")).toThrow(expect.objectContaining({ code: "USAGE_INVALID", hint: expect.stringContaining("gamma") }));
+  expect(chosen("gama")).toThrow(
+    expect.objectContaining({ code: "USAGE_INVALID", hint: expect.stringContaining("gamma") }),
+  );
   expect(chosen("1-3")).toThrow(/no item is "1-3"; there are 3, numbered 0-2/);
   expect(chosen("")).toThrow(/no item is ""/);
 });

@@ -10,15 +10,13 @@ function subsets(samples: readonly boolean[], k: number): boolean[][] {
   );
 }
 
-const counts = fc
-  .integer({ min: 1, max: 9 })
-  .chain((samples) =>
-    fc.record({
-      samples: fc.constant(samples),
-      correct: fc.integer({ min: 0, max: samples }),
-      k: fc.integer({ min: 1, max: samples }),
-    }),
-  );
+const counts = fc.integer({ min: 1, max: 9 }).chain((samples) =>
+  fc.record({
+    samples: fc.constant(samples),
+    correct: fc.integer({ min: 0, max: samples }),
+    k: fc.integer({ min: 1, max: samples }),
+  }),
+);
 
 describe("pass@k and pass^k", () => {
   test("are the shares of all choices of k samples in which any, and all, are right", () => {

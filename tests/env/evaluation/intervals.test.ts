@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { meanInterval, shareInterval, studentQuantile, wilson } from "../../../src/env/evaluation/intervals.ts";
+import {
+  meanInterval,
+  shareInterval,
+  studentQuantile,
+  wilson,
+} from "../../../src/env/evaluation/intervals.ts";
 
 test.each([
   [1, 12.706205],

@@ -35,7 +35,11 @@ test("every item weighs the same, whatever of it has a score", () => {
 
 test("failures are in no mean: they neither raise nor lower one", () => {
   const without = summarise(scores([1, 0], [1, 1]), { items: 2, samplesPerItem: 2, passK: [1] });
-  const withFailures = summarise(scores([1, 0, null], [1, 1, null]), { items: 2, samplesPerItem: 3, passK: [1] });
+  const withFailures = summarise(scores([1, 0, null], [1, 1, null]), {
+    items: 2,
+    samplesPerItem: 3,
+    passK: [1],
+  });
   for (const name of ["eval/accuracy", "eval/mean_reward", "eval/pass@1", "eval/accuracy_low"]) {
     expect(withFailures[name], name).toBe(without[name]);
   }
@@ -86,7 +90,10 @@ describe("tokens and times", () => {
 
   test("times are means over the samples that have them", () => {
     const timing = { duration_ms: 4000, model_ms: 3000, tool_ms: 500, sandbox_ms: 400, reward_ms: 100 };
-    const samples = [record({ item: 0, sample: 0, score: 1, more: { timing } }), record({ item: 1, sample: 0, score: 1 })];
+    const samples = [
+      record({ item: 0, sample: 0, score: 1, more: { timing } }),
+      record({ item: 1, sample: 0, score: 1 }),
+    ];
     expect(summarise(samples, { items: 2, samplesPerItem: 1, passK: [1] })).toMatchObject({
       "eval/duration_seconds": 4,
       "eval/model_seconds": 3,
