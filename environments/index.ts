@@ -3,11 +3,14 @@ import type { EnvClass } from "../src/env/env-class.ts";
 import { benchmarks } from "./benchmarks/index.ts";
 import { CodeEnv } from "./code.ts";
 import { DatasetEnv } from "./dataset.ts";
+import { EndlessTerminalsEnv } from "./endless-terminals.ts";
 import { GamesEnv } from "./games.ts";
 import { Gsm8kAgentEnv } from "./gsm8k-agent.ts";
 import { MathAgentEnv } from "./math-agent.ts";
 import { McpAgentEnv } from "./mcp-agent.ts";
+import { MultiEnv } from "./multi.ts";
 import { OpdEnv } from "./opd.ts";
+import { SweEnv } from "./swe.ts";
 import { TerminalTestEnv } from "./terminal-test.ts";
 import { TinyMathsEnv } from "./tiny-maths.ts";
 import { WebResearchEnv } from "./web-research.ts";
@@ -15,11 +18,14 @@ import { WebResearchEnv } from "./web-research.ts";
 export const environments: readonly EnvClass[] = [
   CodeEnv,
   DatasetEnv,
+  EndlessTerminalsEnv,
   GamesEnv,
   Gsm8kAgentEnv,
   MathAgentEnv,
   McpAgentEnv,
+  MultiEnv,
   OpdEnv,
+  SweEnv,
   TerminalTestEnv,
   TinyMathsEnv,
   WebResearchEnv,

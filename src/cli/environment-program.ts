@@ -163,7 +163,9 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
   const evaluate = await evaluation?.finish(envClass.envName, config);
   const { runDir, logLevel } = flags;
   const process = data?.finish(name === undefined ? envClass.envName : recordedName(name));
-  onExitCode(await runVerb({ verb, envClass, config, io, runDir, logLevel, evaluate, process }));
+  onExitCode(
+    await runVerb({ verb, envClass, environments, config, io, runDir, logLevel, evaluate, process }),
+  );
 }
 
 function isSet(flag: string | boolean | undefined): boolean {

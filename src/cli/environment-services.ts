@@ -4,10 +4,11 @@
  */
 import type { Logger } from "pino";
 import type { ChatServer } from "../contracts/chat.ts";
-import type { EnvServices, InferenceServers } from "../env/env-class.ts";
+import type { EnvClass, EnvServices, InferenceServers } from "../env/env-class.ts";
 import type { ServerConfig } from "../inference/server-config.ts";
 import { ServerManager } from "../inference/server-manager.ts";
 import type { EventBus } from "../telemetry/events.ts";
+import { type OwnParts, openEnvironment } from "./open-environment.ts";
 import { openJudge } from "./open-judge.ts";
 import { openSandboxes } from "./open-sandboxes.ts";
 import { openTeacher } from "./open-teacher.ts";
@@ -19,6 +20,8 @@ export type ServicesOptions = {
   /** The environment's resolved configuration; its `terminal_*` keys choose the sandboxes. */
   env: Readonly<Record<string, unknown>>;
   servers: readonly ServerConfig[];
+  /** Those that `openEnvironment` knows by name; default: none, only files. */
+  environments?: readonly EnvClass[] | undefined;
   /** Answers in place of servers. */
   model?: ChatServer;
   runDirectory: string;
@@ -35,29 +38,38 @@ export type OpenServices = EnvServices & AsyncDisposable;
 export async function openServices(options: ServicesOptions): Promise<OpenServices> {
   const { servers, runDirectory, logger, events, environment } = options;
   await using started = new AsyncDisposableStack();
-  const backend = started.use(openSandboxes(options));
-  const tools = started.use(await openToolServices(options.env, environment.toolSettings));
-  const judge = openJudge(options);
-  if (judge !== undefined) started.use(judge);
-  const teacher = await openTeacher(options);
-  if (teacher !== undefined) started.use(teacher);
+  const parts = await openParts(options, started);
   const model = options.model ?? (await openServers(options, started));
   const opened = started.move();
-  return {
+  const services: EnvServices = {
     modelName: [...new Set(servers.map((server) => server.model_name))].join(", "),
     servers: model,
     serverCount: Math.max(1, servers.length),
-    backend,
+    ...parts,
     logger,
     events,
     runDirectory,
     cacheDirectory: environment.cacheDirectory,
     hubToken: environment.hubToken,
-    tools,
-    judge,
-    teacher,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    openEnvironment: (request) =>
+      openEnvironment(request, {
+        services,
+        registered: options.environments ?? [],
+        openParts: (env, stack) => openParts({ ...options, env }, stack),
+      }),
   };
+  return { ...services, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** What an environment has for itself, by its own keys. */
+async function openParts(options: ServicesOptions, started: AsyncDisposableStack): Promise<OwnParts> {
+  const backend = started.use(openSandboxes(options));
+  const tools = started.use(await openToolServices(options.env, options.environment.toolSettings));
+  const judge = openJudge(options);
+  if (judge !== undefined) started.use(judge);
+  const teacher = await openTeacher(options);
+  if (teacher !== undefined) started.use(teacher);
+  return { backend, tools, judge, teacher };
 }
 
 async function openServers(

@@ -39,6 +39,8 @@ export type Verb = "serve" | "process" | "evaluate";
 export type RunVerbOptions = {
   verb: Verb;
   envClass: EnvClass;
+  /** The registered ones, for an environment that mixes others. */
+  environments: readonly EnvClass[];
   config: ResolvedConfig;
   io: CliIo;
   /** `--run-dir` */
@@ -72,6 +74,7 @@ export const verbDefaults: Readonly<Record<Verb, ConfigMap>> = {
 export async function runVerb({
   verb,
   envClass,
+  environments,
   config,
   io,
   runDir,
@@ -119,6 +122,7 @@ export async function runVerb({
       await using services = await openServices({
         env,
         servers,
+        environments,
         runDirectory,
         logger,
         events,

@@ -89,6 +89,7 @@ async function runValidate(
     await using services = await openServices({
       env: config,
       servers: [],
+      environments,
       model: server,
       runDirectory,
       logger: pino({ level: "silent" }),

@@ -53,6 +53,11 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
     return group;
   }
 
+  /** The environments that this one mixes, by name, once it has been prepared. */
+  parts(): readonly { label: string; env: BaseEnv }[] {
+    return [];
+  }
+
   /** Notes one value of a metric; its mean is logged at the next training step. */
   recordMetric(name: string, value: number): void {
     const { sum, count } = this.#measured.get(name) ?? { sum: 0, count: 0 };

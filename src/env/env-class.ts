@@ -47,7 +47,24 @@ export type EnvServices = {
   judge?: JudgeModel | undefined;
   /** The model to distil from (`env.teacher`), where the servers give token ids; undefined = none. */
   teacher?: TeacherModel | undefined;
+  /** Makes another environment, with sandboxes and tools of its own, over the same model servers. */
+  openEnvironment?(request: EnvironmentRequest): Promise<OpenedEnvironment>;
 };
+
+/** An environment that another one asks for. */
+export type EnvironmentRequest = {
+  /** Registered name, or the path of its file. */
+  name: string;
+  /** Over its class's defaults. */
+  config: Readonly<Record<string, unknown>>;
+  /** Keys of the run, which win over both; those that it doesn't know are left out. */
+  shared: Readonly<Record<string, unknown>>;
+  /** Where `config` stands, for messages. */
+  place: string;
+};
+
+/** Disposing of it closes what it had for itself, after its own `cleanup`. */
+export type OpenedEnvironment = AsyncDisposable & { env: BaseEnv };
 
 export type EnvArguments<Config> = { config: Config; services: EnvServices };
 

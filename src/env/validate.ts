@@ -57,17 +57,33 @@ export async function validateEnvironment({
   items: wanted,
   signal,
 }: ValidateOptions): Promise<ValidationReport> {
-  if (!(env instanceof HermesAgentBaseEnv)) throw unsupported(env, "it doesn't extend HermesAgentBaseEnv");
   await using _cleanup = await startEnvironment(env, signal);
+  const parts = env.parts();
+  const players = parts.length > 0 ? parts : [{ label: null, env }];
+  const reports: PolicyReport[] = [];
+  let items = 0;
+  for (const { label, env: player } of players) {
+    const own = await validatePlayer(player, { server, items: wanted, signal });
+    items += own.items;
+    const named = label === null ? "" : `${label}: `;
+    reports.push(...own.reports.map((report) => ({ ...report, policy: `${named}${report.policy}` })));
+  }
+  return { items, policies: reports, passes: reports.every(({ passes }) => passes) };
+}
+
+async function validatePlayer(
+  env: BaseEnv,
+  { server, items: wanted, signal }: Omit<ValidateOptions, "env">,
+): Promise<{ items: number; reports: PolicyReport[] }> {
+  if (!(env instanceof HermesAgentBaseEnv)) throw unsupported(env, "it doesn't extend HermesAgentBaseEnv");
   const policies = env.policies();
   if (policies === null) throw unsupported(env, "its class has no `policies()`");
-
   const items = await drawItems(env, wanted, signal);
   const reports: PolicyReport[] = [];
   for (const entry of entriesOf(policies, env.config.seed)) {
     reports.push(await playPolicy({ env, server, items, entry, signal }));
   }
-  return { items: items.length, policies: reports, passes: reports.every(({ passes }) => passes) };
+  return { items: items.length, reports };
 }
 
 function entriesOf(policies: ValidationPolicies<unknown>, seed: number): Entry[] {
