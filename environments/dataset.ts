@@ -57,13 +57,23 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
     return undefined;
   }
 
+  /** A row of the dataset as this environment wants it, e.g. with the column that the prompt is made of. */
+  protected completeRow(row: RewardItem): RewardItem {
+    return row;
+  }
+
   /** Throws where a row can't be played, though a prompt can be made of it; such a row is left out. */
   protected acceptRow(_row: RewardItem): void {}
 
   override async setup({ signal }: { signal: AbortSignal }): Promise<void> {
     const { config, services } = this;
     const bundled = this.bundledRows();
-    const schema = rowSchema(config).superRefine((row, context) => {
+    const anyRow = z.looseObject({});
+    const complete = (raw: unknown) => {
+      const row = anyRow.safeParse(raw);
+      return row.success ? this.completeRow(row.data) : raw;
+    };
+    const schema = z.preprocess(complete, rowSchema(config)).superRefine((row, context) => {
       try {
         this.acceptRow(row);
       } catch (error) {

@@ -9,6 +9,8 @@ import { bundledMaths } from "./math-agent.ts";
 import { MathAgentTeacher, readMathsProblems } from "./math-agent-teacher.ts";
 import { bundledMcpTasks } from "./mcp-agent/rows.ts";
 import { McpAgentTeacher, readMcpTasks } from "./mcp-agent-teacher.ts";
+import { bundledSwe } from "./swe.ts";
+import { readSweProblems, SweTeacher } from "./swe-teacher.ts";
 import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
 import { TinyMathsTeacher } from "./tiny-maths-teacher.ts";
 import { bundledResearch } from "./web-research.ts";
@@ -67,6 +69,14 @@ export const teachers = {
     async open({ dataset = Object.values(bundledMcpTasks), signal }) {
       const { tasks, skippedRows } = await readMcpTasks(dataset, { signal });
       return { teacher: new McpAgentTeacher(tasks), knows: `${tasks.length} tasks`, skippedRows };
+    },
+  },
+  swe: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = Object.values(bundledSwe), signal }) {
+      const { problems, skippedRows } = await readSweProblems(dataset, { signal });
+      return { teacher: new SweTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
   "terminal-test": {

@@ -38,7 +38,7 @@ export const codeParameters = z.strictObject({
   total_timeout_s: z.number().positive().default(120).describe("Of all; what is not run by then has failed."),
 });
 
-type CodeParameters = z.output<typeof codeParameters>;
+export type CodeParameters = z.output<typeof codeParameters>;
 
 const longestProgramBytes = 1_048_576;
 
@@ -50,7 +50,8 @@ export const codeReward = defineReward({
   create: (parameters) => (call) => scoreProgram(call, parameters),
 });
 
-async function scoreProgram(call: RewardCall, parameters: CodeParameters): Promise<RawReward> {
+/** What the reward is, for others that score programs. */
+export async function scoreProgram(call: RewardCall, parameters: CodeParameters): Promise<RawReward> {
   const { signal } = call;
   const tests = readCodeTests(call.item);
   const toolContext = requireSandbox(call, "code");

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { defineReward, requireSandbox } from "../reward.ts";
+import { codeParameters, scoreProgram } from "./code-reward.ts";
 import { readRepoTests } from "./repo-tests.ts";
 import { runRepoTests } from "./run-repo-tests.ts";
 import { openTestPlace } from "./test-place.ts";
@@ -31,13 +32,20 @@ export const repoTestsParameters = z.strictObject({
     .describe("Of all tests; what has not run by then has failed."),
 });
 
+/** Where items with a single function have it. */
+export const functionPath = "solution.py";
+const functionFile = codeParameters.parse({ answer: "file", file: functionPath });
+
 export const repoTestsReward = defineReward({
   name: "repo_tests",
   description: "1 when the repository in the workspace passes the item's hidden tests.",
   parameters: repoTestsParameters,
   create: (parameters) => async (call) => {
-    const { signal } = call;
-    const tests = readRepoTests(call.item);
+    const { signal, item } = call;
+    // HumanEval-pack: one function, and the test code of HumanEval.
+    if (typeof item.entry_point === "string")
+      return await scoreProgram(call, { ...functionFile, ...parameters });
+    const tests = readRepoTests(item);
     const toolContext = requireSandbox(call, "repo_tests");
     await using candidate = await openTestPlace(toolContext, { signal });
     await using judge = await openTestPlace(toolContext, { signal });
