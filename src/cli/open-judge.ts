@@ -1,5 +1,6 @@
 /** Makes the judge of a run from `env.judge`, and keeps it from being the policy by accident. */
 import type { Logger } from "pino";
+import { z } from "zod";
 import { LachesisError } from "../contracts/errors.ts";
 import { type JudgeConfig, judgeConfig } from "../inference/judge/judge-config.ts";
 import { JudgeServer } from "../inference/judge/judge-server.ts";
@@ -21,7 +22,7 @@ export type JudgeOptions = {
 /** undefined where none is configured. Throws JUDGE_IS_POLICY. */
 export function openJudge(options: JudgeOptions): JudgeServer | undefined {
   const { env, servers, logger, events, environment, stopping } = options;
-  const config = judgeConfig.nullish().parse(env.judge);
+  const config = readConfig(env.judge);
   if (config === null || config === undefined) return undefined;
   if (!config.may_be_policy) requireAnother(config, servers);
   return new JudgeServer({
@@ -31,6 +32,12 @@ export function openJudge(options: JudgeOptions): JudgeServer | undefined {
     stopping,
     onNotice: (notice) => events.emit("notice", { ...notice, message: `Judge: ${notice.message}` }),
   });
+}
+
+function readConfig(section: unknown): JudgeConfig | null | undefined {
+  const parsed = judgeConfig.nullish().safeParse(section);
+  if (parsed.success) return parsed.data;
+  throw new LachesisError("CONFIG_INVALID", `judge: ${z.prettifyError(parsed.error)}`);
 }
 
 /** A key for OpenAI is not sent to anybody else. */

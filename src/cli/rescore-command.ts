@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { pino } from "pino";
 import { parse } from "yaml";
+import { z } from "zod";
 import { createReward, rewardSpec } from "../../rewards/create-reward.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { writeEvaluation } from "../data/evaluation-files.ts";
@@ -11,10 +13,12 @@ import { rowAsJson } from "../data/row-json.ts";
 import { compareEvaluations } from "../env/evaluation/compare.ts";
 import { rescoreSamples } from "../env/evaluation/rescore.ts";
 import { summarise } from "../env/evaluation/summarise.ts";
+import { EventBus } from "../telemetry/events.ts";
 import type { CliIo } from "./cli-io.ts";
 import { makeColors } from "./colors.ts";
 import { comparisonText, requireEvaluation } from "./compare-command.ts";
 import { parseCount } from "./flag-units.ts";
+import { openJudge } from "./open-judge.ts";
 import { requireWritable } from "./run-directory.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -38,7 +42,7 @@ export function rescoreCommand({
     })
     .requiredOption(
       "--reward <spec>",
-      "a reward's name, its YAML or JSON, or a YAML file (as env.reward; docs/rewards.md)",
+      "a reward's name, its YAML or JSON, or a YAML file (as env.reward; docs/rewards.md); a map of `reward` and `judge` brings the judge model, too",
     )
     .option("--out <dir>", "directory of the new evaluation (default: <dir>-rescored)")
     .option(
@@ -54,13 +58,21 @@ export function rescoreCommand({
 
 async function runRescore(directory: string, flags: RescoreFlags, io: CliIo): Promise<number> {
   const saved = await requireEvaluation(directory);
-  const spec = await readReward(flags.reward);
-  const reward = createReward(spec);
+  const { spec, judge: judgeSection } = await readReward(flags.reward);
   const out = flags.out ?? `${directory.replace(/\/+$/, "")}-rescored`;
   await requireWritable(out, "--out");
   const correctFrom = flags.correctFrom ?? saved.header.correct_from;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const { stopping: signal } = shutdown;
+  await using judge = openJudge({
+    env: { judge: judgeSection },
+    servers: [],
+    logger: pino({ level: "silent" }),
+    events: new EventBus(),
+    environment: io.environment,
+    stopping: signal,
+  });
+  const reward = createReward(spec, { services: { trainingStep: () => 0, judge } });
   try {
     const samples = await rescoreSamples(saved, {
       correctFrom,
@@ -131,9 +143,9 @@ async function readReward(text: string) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LachesisError("USAGE_INVALID", `--reward ${text}: ${reason}`, { cause });
   }
-  const inner = typeof value === "object" && value !== null && "reward" in value ? value.reward : value;
-  const spec = rewardSpec.safeParse(inner);
-  if (spec.success) return spec.data;
+  const section = z.looseObject({ reward: z.unknown(), judge: z.unknown().optional() }).safeParse(value).data;
+  const spec = rewardSpec.safeParse(section?.reward ?? value);
+  if (spec.success) return { spec: spec.data, judge: section?.judge };
   throw new LachesisError(
     "USAGE_INVALID",
     `--reward ${text}: expected a reward's name, or its map or list.`,
