@@ -1,0 +1,1 @@
+tar --exclude='*.tmp' -czf reports.tar.gz reports && rm -r reports

@@ -1,0 +1,1 @@
+find photos -type f -exec sha256sum {} + | sort | awk '{ paths[$1] = paths[$1] (paths[$1] ? " " : "") $2; count[$1] += 1 } END { for (hash in paths) if (count[hash] > 1) print paths[hash] }' | sort >duplicates.txt
