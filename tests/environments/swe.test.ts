@@ -143,6 +143,8 @@ test("an archive outside of its directory is refused", async () => {
     },
   );
   if (outcome.kind !== "infra-failed") throw new Error(JSON.stringify(outcome));
-  expect(`${outcome.error.message} ${outcome.error.cause}`).toContain("../x.tar is not in env.archive_directory");
+  expect(`${outcome.error.message} ${outcome.error.cause}`).toContain(
+    "../x.tar is not in env.archive_directory",
+  );
   await env.cleanup();
 });
