@@ -1,4 +1,6 @@
 /** `environment convert`: files in, files out, and what it says about files that are none. */
+
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -135,6 +137,7 @@ test("pushes to the hub only when told to, privately, with the token, and again 
   const source = join(directory.path, "groups.jsonl");
   await writeFile(source, `${group([1, 0])}\n`);
   const requests: { path: string; authorization: string | undefined; body: string }[] = [];
+  const stored: Buffer[] = [];
   let isThere = false;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -152,7 +155,24 @@ test("pushes to the hub only when told to, privately, with the token, and again 
       }
       if (path.includes("/preupload/")) {
         const files: { path: string }[] = JSON.parse(body).files;
-        return json(200, { files: files.map((file) => ({ path: file.path, uploadMode: "regular" })) });
+        return json(200, {
+          files: files.map(({ path: file }) => ({
+            path: file,
+            uploadMode: file.endsWith(".parquet") ? "lfs" : "regular",
+          })),
+        });
+      }
+      if (path.endsWith("/info/lfs/objects/batch")) {
+        const objects: { oid: string; size: number }[] = JSON.parse(body).objects;
+        const upload = { href: `http://${request.headers.host}/store` };
+        return json(200, {
+          transfer: "basic",
+          objects: objects.map((object) => ({ ...object, actions: { upload } })),
+        });
+      }
+      if (path === "/store") {
+        stored.push(Buffer.concat(chunks));
+        return json(200, {});
       }
       if (path.includes("/commit/"))
         return json(200, {
@@ -198,6 +218,18 @@ test("pushes to the hub only when told to, privately, with the token, and again 
     const again = await convert(hub, source, "--format=openai", "--push-to-hub=me/sums");
     expect(again.code, again.stderr).toBe(0);
     expect(requests).toHaveLength(6);
+
+    // A large file goes to the store that the hub names, and the commit points at it.
+    const parquet = await convert(hub, source, "--format=sft.parquet", "--push-to-hub=me/sums");
+    expect(parquet.code, parquet.stderr).toBe(0);
+    const content = await readFile(join(directory.path, "groups.sft.parquet"));
+    expect(stored).toEqual([content]);
+    const committed = (requests.at(-1)?.body ?? "").split("\n").map((line) => JSON.parse(line));
+    expect(committed.find(({ key }) => key === "lfsFile")?.value).toMatchObject({
+      path: "sft.parquet",
+      oid: createHash("sha256").update(content).digest("hex"),
+    });
+    requests.length = 6;
 
     const noToken = await convert({ hubUrl }, source, "--push-to-hub=me/sums");
     expect(noToken.stderr).toContain("HF_TOKEN is not set");
