@@ -9,6 +9,7 @@ import { bundledMaths } from "./math-agent.ts";
 import { MathAgentTeacher, readMathsProblems } from "./math-agent-teacher.ts";
 import { bundledMcpTasks } from "./mcp-agent/rows.ts";
 import { McpAgentTeacher, readMcpTasks } from "./mcp-agent-teacher.ts";
+import { MultiTeacher } from "./multi-teacher.ts";
 import { bundledSwe } from "./swe.ts";
 import { readSweProblems, SweTeacher } from "./swe-teacher.ts";
 import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
@@ -32,8 +33,7 @@ export type TeacherChoice = {
   open(options: { dataset: readonly string[] | undefined; signal: AbortSignal }): Promise<OpenTeacher>;
 };
 
-/** By the name that `practice-server --teacher` gives. */
-export const teachers = {
+const single = {
   games: {
     tokenizer: "practice",
     readsDataset: false,
@@ -95,6 +95,24 @@ export const teachers = {
     async open({ dataset = Object.values(bundledResearch), signal }) {
       const { rows, skippedRows } = await readResearchRows(dataset, { signal });
       return { teacher: new WebResearchTeacher(rows), knows: `${rows.length} questions`, skippedRows };
+    },
+  },
+} as const satisfies Readonly<Record<string, TeacherChoice>>;
+
+/** By the name that `practice-server --teacher` gives. */
+export const teachers = {
+  ...single,
+  multi: {
+    tokenizer: "practice",
+    readsDataset: false,
+    async open({ signal }) {
+      const taught = Object.values(single).filter(({ tokenizer }) => tokenizer === "practice");
+      const opened = await Promise.all(taught.map(({ open }) => open({ dataset: undefined, signal })));
+      return {
+        teacher: new MultiTeacher(opened.map(({ teacher }) => teacher)),
+        knows: opened.map(({ knows }) => knows).join(", "),
+        skippedRows: opened.reduce((sum, { skippedRows }) => sum + skippedRows, 0),
+      };
     },
   },
 } as const satisfies Readonly<Record<string, TeacherChoice>>;

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import { GamesTeacher } from "../../environments/games-teacher.ts";
 import { environments } from "../../environments/index.ts";
 import { MultiEnv, multiConfig } from "../../environments/multi.ts";
-import { TerminalTestTeacher } from "../../environments/terminal-test-teacher.ts";
+import { teachers } from "../../environments/teachers.ts";
+import { heldOutTasks } from "../../environments/terminal-test-tasks.ts";
 import { openServices } from "../../src/cli/environment-services.ts";
 import type { ChatServer } from "../../src/contracts/chat.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
@@ -19,12 +19,12 @@ import { neverStopped } from "../support/env-services.ts";
 import { call, calls, ScriptedModel, says } from "../support/scripted-model.ts";
 
 const { signal } = new AbortController();
-const teachers = [new GamesTeacher(), new TerminalTestTeacher()];
+const { teacher } = await teachers.multi.open({ dataset: undefined, signal });
 
 const taught: ChatServer = {
   async chatCompletion(request, options) {
     const { messages, tools = [] } = request;
-    const lesson = teachers.map((teacher) => teacher.recognise(messages)).find((each) => each !== null);
+    const lesson = teacher.recognise(messages);
     if (!lesson) throw new Error("no teacher knows this task");
     const turn = lesson.nextTurn({ messages, tools, seed: 3, errs: false });
     const scripted =
@@ -190,4 +190,14 @@ describe("a configuration", () => {
     await using _started = await startEnvironment(run.env, signal);
     expect(run.env.parts().map(({ label }) => label)).toEqual(["games", "words"]);
   });
+});
+
+test("the teacher of all tells their tasks apart", () => {
+  const index = (content: string) => teacher.recognise([{ role: "user", content }])?.index;
+  const games = [1, 2, 3].map((number) => index(`Game ${number}. Let's play blackjack: …`));
+  const files = heldOutTasks.map(({ prompt }) => index(prompt));
+  const known = [...games, ...files];
+  expect(known.every((each) => each !== undefined)).toBe(true);
+  expect(new Set(known).size).toBe(known.length);
+  expect(index("Tell me a joke.")).toBeUndefined();
 });
