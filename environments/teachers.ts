@@ -1,5 +1,6 @@
 /** The teachers that the practice server can play. A new environment's teacher adds a line here. */
 import type { Teacher } from "../src/practice/teacher.ts";
+import { MmluTeacher, readOwnQuestions } from "./benchmarks/mmlu-teacher.ts";
 import { bundledCode } from "./code.ts";
 import { CodeTeacher, readCodeProblems } from "./code-teacher.ts";
 import { GamesTeacher } from "./games-teacher.ts";
@@ -77,6 +78,14 @@ const single = {
     async open({ dataset = Object.values(bundledSwe), signal }) {
       const { problems, skippedRows } = await readSweProblems(dataset, { signal });
       return { teacher: new SweTeacher(problems), knows: `${problems.length} problems`, skippedRows };
+    },
+  },
+  mmlu: {
+    tokenizer: "practice",
+    readsDataset: false,
+    async open() {
+      const questions = readOwnQuestions();
+      return { teacher: new MmluTeacher(questions), knows: `${questions.length} choices`, skippedRows: 0 };
     },
   },
   "terminal-test": {

@@ -19,7 +19,7 @@ const place = z.union([z.number(), z.bigint(), z.string()]).transform((given) =>
 });
 
 /** Columns of cais/mmlu (choices, answer as an index, subject) and of MMLU-Pro (options, answer as a letter, category). */
-const row = z
+export const choiceQuestion = z
   .object({
     question: z.string().min(1),
     choices: choices.optional(),
@@ -39,7 +39,9 @@ const row = z
     "names no choice as the answer",
   );
 
-type Row = z.output<typeof row>;
+export type ChoiceQuestion = z.output<typeof choiceQuestion>;
+
+type Row = ChoiceQuestion;
 
 export class MmluBenchmark extends BenchmarkEnv<Row> {
   static override readonly envName = "mmlu";
@@ -52,7 +54,7 @@ export class MmluBenchmark extends BenchmarkEnv<Row> {
   static readonly validationDefaults = ownRows;
 
   protected override rowSchema() {
-    return row;
+    return choiceQuestion;
   }
 
   protected override ownRows(): string {

@@ -8,6 +8,7 @@ import { IfevalBenchmark } from "../../../environments/benchmarks/ifeval.ts";
 import { benchmarks } from "../../../environments/benchmarks/index.ts";
 import { Math500Benchmark } from "../../../environments/benchmarks/math500.ts";
 import { MmluBenchmark } from "../../../environments/benchmarks/mmlu.ts";
+import { MmluTeacher, readOwnQuestions } from "../../../environments/benchmarks/mmlu-teacher.ts";
 import { PolicyServer } from "../../../src/env/policies.ts";
 import { validateEnvironment } from "../../../src/env/validate.ts";
 import { recordEvents, type TestServices, testServices } from "../../support/env-services.ts";
@@ -67,6 +68,25 @@ test("an evaluation counts by categories, and says that rows of our own mean not
   expect(evaluation.metrics).toMatchObject({ "eval/scored": 2, "eval/accuracy": 1 });
   expect(evaluation.samples.map(({ category }) => category)).toEqual(["astronomy", "logic"]);
   expect(notices[0]?.message).toMatch(/mean nothing/);
+  await env.cleanup();
+});
+
+test.each([
+  ["knows the right letters", false, 1],
+  ["that errs knows none", true, 0],
+])("the teacher of choices %s", async (_what, errs, accuracy) => {
+  const teacher = new MmluTeacher(readOwnQuestions());
+  await using services = await testServices(async (request, options) => {
+    const { messages, tools = [] } = request;
+    const turn = teacher.recognise(messages)?.nextTurn({ messages, tools, seed: 1, errs });
+    return new ScriptedModel(says(turn?.content ?? "")).chatCompletion(request, options);
+  });
+  const env = make(MmluBenchmark, services);
+  await env.setup({ signal });
+  expect((await env.evaluate({ signal })).metrics).toMatchObject({
+    "eval/scored": 8,
+    "eval/accuracy": accuracy,
+  });
   await env.cleanup();
 });
 
