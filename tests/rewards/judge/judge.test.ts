@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createReward } from "../../../rewards/create-reward.ts";
 import { countVotes } from "../../../rewards/judge/votes.ts";
 import { type JudgeAsked, rolloutSaying, scriptedJudge } from "../../support/scripted-judge.ts";
+import { call } from "../../support/scripted-model.ts";
 
 const item = { answer: "Ada Lovelace" };
 const marks = (mark: number) => ({ reason: "because", marks: { correctness: mark } });
@@ -54,6 +55,32 @@ describe("by a rubric", () => {
     expect(score).toBeCloseTo(0.9);
     expect(metrics).toMatchObject({ "judge/spread": 1, "judge/disagree": 1 });
     expect(new Set(judge.asked.map(({ body }) => body.temperature))).toEqual(new Set([0.7]));
+  });
+
+  test("of a conversation all that was said and done is shown, each part under its role", async () => {
+    await using judge = await scriptedJudge(() => marks(10));
+    const reward = createReward(
+      { type: "judge", params: { judged: "conversation" } },
+      { services: { trainingStep: () => 0, judge: judge.open() } },
+    );
+    await reward({
+      rollout: {
+        ...rolloutSaying(""),
+        messages: [
+          { role: "system", content: "Be brief." },
+          { role: "user", content: "Who wrote the letter?" },
+          { role: "assistant", content: null, tool_calls: [call("web_search", { query: "letter" })] },
+          { role: "tool", tool_call_id: "id-web_search", content: "Found: Ada." },
+          { role: "assistant", content: "It was Ada." },
+        ],
+      },
+      item,
+      toolContext: null,
+      signal: new AbortController().signal,
+    });
+    expect(judge.asked[0]?.materials["Answer to mark"]).toBe(
+      '## assistant\n(calls web_search with {"query":"letter"})\n\n## tool\nFound: Ada.\n\n## assistant\nIt was Ada.',
+    );
   });
 
   test("an empty answer is worth nothing, and nobody is asked", async () => {
