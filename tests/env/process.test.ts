@@ -2,9 +2,10 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { LachesisError } from "../../src/contracts/errors.ts";
+import { noRules } from "../../src/data/group-filter.ts";
 import type { BaseEnvConfig } from "../../src/env/env-config.ts";
 import type { GroupResult } from "../../src/env/group.ts";
-import { processEnvironment } from "../../src/env/process.ts";
+import { plainRecord, processEnvironment } from "../../src/env/process.ts";
 import { neverStopped, recordEvents, type TestServices, testServices } from "../support/env-services.ts";
 import { groupOf, NumbersEnv, type NumbersScript } from "../support/numbers-env.ts";
 
@@ -204,4 +205,44 @@ test("a clean-up that fails after a failed setup does not hide why", async () =>
   await expect(processEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
     code: "DATASET_NOT_FOUND",
   });
+});
+
+test("filters choose what counts: total_steps groups are kept, and all that was played stays in the journal", async () => {
+  await using services = await testServices();
+  const ends = recordEvents(services.events, "group-end");
+  const { path, env } = makeEnv(
+    services,
+    { total_steps: 3, max_num_workers: 2 },
+    { play: (item) => groupOf(item, item % 2 === 0 ? [0, 0.1] : [0, 1]) },
+  );
+  const record = { ...plainRecord("numbers"), rules: { ...noRules, minScore: 0.5 } };
+  const summary = await processEnvironment({ env, record, ...neverStopped() });
+  expect(summary).toMatchObject({
+    groups: 3,
+    endedBy: "complete",
+    path: join(services.runDirectory, "groups.jsonl"),
+  });
+  const kept = await readGroups(path);
+  expect(kept.map(({ tokens, scores }) => [tokens, scores])).toEqual([
+    [[[1]], [1]],
+    [[[3]], [1]],
+    [[[5]], [1]],
+  ]);
+  expect((await readGroups(summary.path)).length).toBe(summary.samples.seen / 2);
+  expect(summary.samples.kept).toBe(3);
+  expect(summary.leftOut.get("low-score")).toBe(summary.samples.seen - 3);
+  expect(ends.filter(({ result }) => result === "skipped").every(({ reason }) => reason === "filtered")).toBe(
+    true,
+  );
+});
+
+test("a format that can't be made of the groups shows at the first one", async () => {
+  await using services = await testServices();
+  const { env } = makeEnv(services, { total_steps: 50, max_num_workers: 1 });
+  const record = { ...plainRecord("numbers"), formats: "atropos,openai" };
+  await expect(processEnvironment({ env, record, ...neverStopped() })).rejects.toMatchObject({
+    code: "EXPORT_IMPOSSIBLE",
+    message: expect.stringContaining("group g0"),
+  });
+  expect(env.played).toEqual([0]);
 });
