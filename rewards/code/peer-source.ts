@@ -20,7 +20,11 @@ class Remote(Exception):
 
 
 class Gone(BaseException):
-    """The other side has left, or talks nonsense."""
+    """The other side has left."""
+
+
+class Nonsense(Gone):
+    """What it says is no message."""
 
 
 def open_channel():
@@ -60,9 +64,9 @@ class Peer:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
-            raise Gone() from None
+            raise Nonsense() from None
         if type(message) is not dict:
-            raise Gone()
+            raise Nonsense()
         return message
 
     def ask(self, request):
@@ -192,7 +196,7 @@ class Peer:
         if given is None or type(given) in (bool, int, str):
             return given
         if type(given) is not list or not given:
-            raise Gone()
+            raise Nonsense()
         tag, *rest = given
         inner = lambda: (self.decode(item) for item in rest)
         if tag == "i":
@@ -219,7 +223,7 @@ class Peer:
             return (CallableProxy if rest[1] else Proxy)(self, int(rest[0]))
         if tag == "p":
             return self.objects[rest[0]]
-        raise Gone()
+        raise Nonsense()
 
 
 class Proxy:

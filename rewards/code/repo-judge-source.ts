@@ -239,14 +239,16 @@ def main():
     peer = RepoJudge(*open_channel())
     peer.send(peer.begin(peer.receive()["files"]))
     while True:
-        message = peer.receive()
-        if "verdicts" in message:
-            peer.send({"verdicts": peer.verdicts})
-            os._exit(0)
         try:
+            message = peer.receive()
+            if "verdicts" in message:
+                peer.send({"verdicts": peer.verdicts})
+                os._exit(0)
             answer = peer.hear(message)
-        except Exception:
+        except (Exception, Nonsense):
             peer.right, answer = False, {}
+        except Gone:
+            os._exit(1)
         peer.send(answer)
 
 

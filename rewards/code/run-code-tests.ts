@@ -12,7 +12,8 @@ import { candidateSource } from "./candidate-source.ts";
 import type { CodeTest } from "./code-tests.ts";
 import { type CompareOptions, isSameText, isSameValue } from "./compare-output.ts";
 import { judgeSource } from "./judge-source.ts";
-import { LineProcess } from "./line-process.ts";
+import type { LineProcess } from "./line-process.ts";
+import { requireProgram, startPython } from "./python-process.ts";
 
 export type Program = {
   source: string;
@@ -55,6 +56,8 @@ export async function runCodeTests(
   options: CodeTestOptions,
 ): Promise<number> {
   const endMs = Date.now() + options.totalTimeoutMs;
+  const needed = tests.map(({ kind }) => (kind === "stdio" ? options.command[0] : options.python));
+  for (const program of new Set(needed)) await requireProgram(places.candidate, program, options);
   let passed = 0;
   for (const test of tests) {
     options.signal.throwIfAborted();
@@ -142,12 +145,6 @@ async function startCandidate(run: Run): Promise<LineProcess> {
   const { source, path } = run.program;
   candidate.send(JSON.stringify({ source, path, workspace: run.candidate.workspace }));
   return candidate;
-}
-
-/** Isolated: no PYTHON* variables, no user's or working directory's modules, no site.py, nothing written. */
-function startPython(sandbox: Sandbox, source: string, { python, signal }: Run): Promise<LineProcess> {
-  const argv = [python, "-I", "-S", "-B", "-c", source] as const;
-  return LineProcess.start(sandbox, { argv, cwd: sandbox.workspace }, { signal });
 }
 
 function judgeEnded(): LachesisError {

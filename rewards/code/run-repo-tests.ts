@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import type { Sandbox } from "../../src/contracts/sandbox.ts";
-import { LineProcess } from "./line-process.ts";
+import { requireProgram, startPython } from "./python-process.ts";
 import { repoJudgeSource } from "./repo-judge-source.ts";
 import { repoRunnerSource } from "./repo-runner-source.ts";
 import { type RepoTests, testPaths } from "./repo-tests.ts";
@@ -49,7 +49,12 @@ export async function runRepoTests(
   const ids = [...new Set([...tests.failToPass, ...tests.passToPass])];
   const paths = testPaths(ids);
 
-  await using judge = await start(places.judge, repoJudgeSource, options.judgePython, options);
+  await requireProgram(places.judge, options.judgePython, { signal });
+  await requireProgram(places.candidate, options.python, { signal });
+  await using judge = await startPython(places.judge, repoJudgeSource, {
+    python: options.judgePython,
+    signal,
+  });
   const judgeSays = async (): Promise<unknown> => {
     const line = await judge.next({ deadlineMs: Date.now() + prepareTimeoutMs, signal });
     if (line.kind === "line") return parseJson(line.text);
@@ -60,7 +65,10 @@ export async function runRepoTests(
   const { sources, name } = begun.parse(await judgeSays());
   await restoreFiles(places.candidate, { ...tests.files, ...sources }, signal);
 
-  await using runner = await start(places.candidate, repoRunnerSource, options.python, options);
+  await using runner = await startPython(places.candidate, repoRunnerSource, {
+    python: options.python,
+    signal,
+  });
   const root = places.candidate.workspace;
   runner.send(JSON.stringify({ name, root, paths, ids, framework: options.framework }));
   for (;;) {
@@ -68,7 +76,7 @@ export async function runRepoTests(
     if (line.kind !== "line") break;
     const message = parseJson(line.text);
     if (!isReport(message)) break;
-    judge.send(JSON.stringify(message));
+    judge.send(line.text);
     const answer = await judgeSays();
     if ("choose" in message) runner.send(JSON.stringify(answer));
   }
@@ -101,16 +109,6 @@ async function restoreFiles(
     await sandbox.exec({ argv: ["rm", "-rf", "--", path] }, options);
     await sandbox.writeFile(path, Buffer.from(content, "utf8"), { signal });
   }
-}
-
-function start(
-  sandbox: Sandbox,
-  source: string,
-  python: string,
-  { signal }: RepoTestOptions,
-): Promise<LineProcess> {
-  const argv = [python, "-I", "-S", "-B", "-c", source] as const;
-  return LineProcess.start(sandbox, { argv, cwd: sandbox.workspace }, { signal });
 }
 
 function judgeFailed(): LachesisError {

@@ -144,6 +144,13 @@ test.each<[string, RewardItem]>([
   await expect(score(item, "x")).rejects.toMatchObject({ code: "REWARD_ITEM_INVALID" });
 });
 
+test.each([
+  ["stdio", sums, { command: ["no-such-python", "{file}"] }],
+  ["call", twice, { python: "no-such-python" }],
+])("a program that the sandbox lacks is no mistake of the model's: %s", async (_kind, item, params) => {
+  await expect(score(item, sumProgram, params)).rejects.toMatchObject({ code: "TEST_RUNNER_FAILED" });
+});
+
 test("tests that are no code are the item's fault, and no score", async () => {
   await expect(score({ tests: ["assert f( == 1"] }, "def f(): pass")).rejects.toMatchObject({
     code: "REWARD_ITEM_INVALID",

@@ -149,6 +149,17 @@ describe.each(Object.entries(items))("a program tested by %s", (_kind, item) => 
   });
 });
 
+test.each([
+  ["the globals of", "return f.__globals__['secret']"],
+  ["the code of", "return f.__code__.co_consts[1]"],
+  ["a class of", "return f.__class__.__call__(f)"],
+])("a function that a test passes can be called, and doesn't tell %s the test", async (_what, body) => {
+  const item = { tests: ["secret = 'secret-8'\nassert solve(lambda x=0: x or 'secret-8' and 1) == secret"] };
+  expect(await score(item, { answer: fenced(`def solve(f):\n    ${body}`) })).toBe(0);
+  const called = { tests: ["assert solve(lambda x: x + 1) == 3"] };
+  expect(await score(called, { answer: fenced("def solve(f): return f(2)") })).toBe(1);
+});
+
 /** Files that change what Python does, if they are ever looked at. */
 const alwaysRight = "import builtins, os, sys\nsys.stdout.write('secret')\nos._exit(0)\n";
 const plantedModules = [

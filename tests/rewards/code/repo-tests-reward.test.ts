@@ -208,6 +208,15 @@ for name in list(vars(builtins)):
 `,
     ],
     [
+      "words that are no reports",
+      `import os
+for fd in range(3, 20):
+    try: os.write(fd, b'{"held": ' + b"[" * 200000 + b"]" * 200000 + b"}\\n" + b'{"held": 1}\\n{"held": [[], {}]}\\n{"end": [{}, 1]}\\n')
+    except OSError: pass
+os._exit(0)
+`,
+    ],
+    [
       "planted configuration",
       {
         files: {
