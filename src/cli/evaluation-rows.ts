@@ -18,26 +18,31 @@ export function evaluationRows(metrics: Metrics): [string, string][] {
     if (mean !== undefined) rows.push([label, `${number(mean)}${interval(low, high)}${more}`]);
   };
 
-  const items = take("eval/items") ?? 0;
+  const items = take("eval/items");
   const without = take("eval/items_without_score") ?? 0;
   const perItem = take("eval/samples_per_item") ?? 1;
   rate("accuracy", "eval/accuracy");
   rate("reward", "eval/mean_reward");
+  // They are the accuracy again.
+  for (const name of ["eval/pass@1", "eval/pass^1"]) {
+    for (const part of ["", "_stderr", "_low", "_high"]) take(`${name}${part}`);
+  }
+  take("eval/pass@1_items");
   const rates = [...left.keys()].flatMap(
     (name) => /^eval\/pass([@^])(\d+)$/.exec(name)?.slice(1, 3).join("") ?? [],
   );
   for (const sign of ["@", "^"]) {
     for (const pass of rates.filter((each) => each.startsWith(sign))) {
-      const enough = left.get(`eval/pass@${pass.slice(1)}_items`) ?? items;
+      const enough = left.get(`eval/pass@${pass.slice(1)}_items`) ?? items ?? 0;
       rate(
         `pass${pass}`,
         `eval/pass${pass}`,
-        enough < items ? `  of ${enough} items with enough scores` : "",
+        enough < (items ?? 0) ? `  of ${enough} items with enough scores` : "",
       );
     }
   }
   for (const pass of rates) take(`eval/pass@${pass.slice(1)}_items`);
-  rows.push(["samples", samplesText({ items, perItem, without, take })]);
+  if (items !== undefined) rows.push(["samples", samplesText({ items, perItem, without, take })]);
   rows.push(...categoryRows(left, take));
   const turns = take("eval/mean_turns");
   if (turns !== undefined) rows.push(["turns", `${number(turns)} a sample`]);
