@@ -6,12 +6,10 @@
 import { z } from "zod";
 import { scoreNumericAnswer } from "../rewards/index.ts";
 import type { ChatMessage } from "../src/contracts/chat.ts";
-import { LachesisError } from "../src/contracts/errors.ts";
-import { openDataset } from "../src/data/dataset.ts";
 import { toPythonArithmetic } from "../src/practice/python-arithmetic.ts";
-import { QuestionIndex } from "../src/practice/question-index.ts";
 import { seededRandom } from "../src/practice/seeded-random.ts";
-import type { Lesson, Teacher, TeacherCall, TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import type { TeacherCall, TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import { RowTeacher, readTeacherRows, sinceQuestion, type TeacherRows } from "./row-teacher.ts";
 
 export type Gsm8kProblem = { question: string; answer: string };
 
@@ -20,56 +18,27 @@ type Solution = { steps: readonly Step[]; prose: string; gold: string };
 
 const row = z.object({ question: z.string().min(1), answer: z.string() });
 
-/**
- * Reads problems (rows of `question` and `answer`) from JSONL or parquet files. Rows without a question or a
- * final answer are left out and counted. Rejects with DATASET_* codes, or when a file has no usable row.
- */
-export async function readGsm8kProblems(
+/** Rows without a question or a final answer are left out and counted; rejects as `readTeacherRows` does. */
+export function readGsm8kProblems(
   paths: readonly string[],
   { signal }: { signal: AbortSignal },
-): Promise<{ problems: Gsm8kProblem[]; skippedRows: number }> {
-  const problems: Gsm8kProblem[] = [];
-  let skippedRows = 0;
-  for (const path of paths) {
-    // Nothing is downloaded: the cache serves datasets of the hub alone.
-    const dataset = await openDataset(
-      { kind: "file", path },
-      { signal, cacheDirectory: "", hubToken: undefined },
-    );
-    const before = problems.length;
-    for (let index = 0; index < dataset.length; index += 1) {
-      const raw = dataset.read(index);
-      const parsed = row.safeParse(raw.ok ? raw.value : undefined);
-      if (parsed.success && readSolution(parsed.data.answer)) problems.push(parsed.data);
-      else skippedRows += 1;
-    }
-    if (problems.length === before) {
-      throw new LachesisError(
-        "DATASET_INVALID",
-        `Dataset ${path}: no row has a "question" and an "answer" that ends in "#### <number>".`,
-      );
-    }
-  }
-  return { problems, skippedRows };
+): Promise<TeacherRows<Gsm8kProblem>> {
+  const read = (raw: unknown): Gsm8kProblem | null => {
+    const parsed = row.safeParse(raw);
+    return parsed.success && readSolution(parsed.data.answer) ? parsed.data : null;
+  };
+  const expected = 'a "question" and an "answer" that ends in "#### <number>"';
+  return readTeacherRows(paths, read, { expected, signal });
 }
 
-export class Gsm8kTeacher implements Teacher {
-  readonly #problems: readonly Gsm8kProblem[];
-  readonly #index: QuestionIndex;
-
+export class Gsm8kTeacher extends RowTeacher<Gsm8kProblem> {
   constructor(problems: readonly Gsm8kProblem[]) {
-    this.#problems = problems;
-    this.#index = new QuestionIndex(problems.map(({ question }) => question));
+    super(problems, ({ question }) => question);
   }
 
-  recognise(messages: readonly ChatMessage[]): Lesson | null {
-    for (const message of messages.toReversed()) {
-      if (message.role !== "user") continue;
-      const index = this.#index.find(message.content);
-      const solution = index === null ? null : readSolution(this.#problems[index]?.answer ?? "");
-      if (index !== null && solution) return { index, nextTurn: (request) => nextTurn(solution, request) };
-    }
-    return null;
+  protected override nextTurn({ answer }: Gsm8kProblem, request: TurnRequest): TeacherTurn {
+    const solution = readSolution(answer);
+    return solution === null ? { content: null, calls: [] } : nextTurn(solution, request);
   }
 }
 
@@ -82,17 +51,18 @@ export function readSolution(answer: string): Solution | null {
   return { steps, gold, prose: prose.replace(/<<[^<>]*>>/g, "").trim() };
 }
 
-function nextTurn(solution: Solution, { messages, tools, seed, errs }: TurnRequest): TeacherTurn {
+function nextTurn(solution: Solution, request: TurnRequest): TeacherTurn {
+  const { tools, seed, errs } = request;
   const answer = errs ? slip(solution.gold, seed) : solution.gold;
   if (!tools.some((tool) => tool.function.name === "python")) {
     return { content: `${solution.prose}\n${conclusion(answer)}`, calls: [] };
   }
   const plan = planCalls(solution.steps, seed);
-  const sinceQuestion = messages.slice(messages.findLastIndex(({ role }) => role === "user") + 1);
-  const turn = sinceQuestion.filter(({ role }) => role === "assistant").length;
+  const played = sinceQuestion(request);
+  const turn = played.filter(({ role }) => role === "assistant").length;
   const calls = plan[turn];
   if (calls) return { content: turn === 0 ? "Let me compute this step by step." : null, calls };
-  return { content: summary(solution, sinceQuestion, answer), calls: [] };
+  return { content: summary(solution, played, answer), calls: [] };
 }
 
 const conclusion = (answer: string): string => `The answer is \\boxed{${answer}}.`;

@@ -4,12 +4,9 @@
  */
 import { z } from "zod";
 import { verifyMath } from "../rewards/index.ts";
-import type { ChatMessage } from "../src/contracts/chat.ts";
-import { LachesisError } from "../src/contracts/errors.ts";
-import { openDataset } from "../src/data/dataset.ts";
-import { QuestionIndex } from "../src/practice/question-index.ts";
 import { seededRandom } from "../src/practice/seeded-random.ts";
-import type { Lesson, Teacher, TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import type { TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import { RowTeacher, readTeacherRows, sinceQuestion, type TeacherRows } from "./row-teacher.ts";
 
 const row = z.object({
   problem: z.string().min(1),
@@ -20,67 +17,35 @@ const row = z.object({
 
 export type MathsProblem = z.output<typeof row>;
 
-/** Rejects with DATASET_* codes, or where a file has no row with a problem and an answer. */
-export async function readMathsProblems(
+/** Rows without a problem or an answer are left out and counted; rejects as `readTeacherRows` does. */
+export function readMathsProblems(
   paths: readonly string[],
   { signal }: { signal: AbortSignal },
-): Promise<{ problems: MathsProblem[]; skippedRows: number }> {
-  const problems: MathsProblem[] = [];
-  let skippedRows = 0;
-  for (const path of paths) {
-    const options = { signal, cacheDirectory: "", hubToken: undefined };
-    const dataset = await openDataset({ kind: "file", path }, options);
-    const before = problems.length;
-    for (let index = 0; index < dataset.length; index += 1) {
-      const raw = dataset.read(index);
-      const parsed = row.safeParse(raw.ok ? raw.value : undefined);
-      if (parsed.success) problems.push(parsed.data);
-      else skippedRows += 1;
-    }
-    if (problems.length === before) {
-      throw new LachesisError("DATASET_INVALID", `Dataset ${path}: no row has a "problem" and an "answer".`);
-    }
-  }
-  return { problems, skippedRows };
+): Promise<TeacherRows<MathsProblem>> {
+  const read = (raw: unknown) => row.safeParse(raw).data ?? null;
+  return readTeacherRows(paths, read, { expected: 'a "problem" and an "answer"', signal });
 }
 
-export class MathAgentTeacher implements Teacher {
-  readonly #problems: readonly MathsProblem[];
-  readonly #index: QuestionIndex;
-
+export class MathAgentTeacher extends RowTeacher<MathsProblem> {
   constructor(problems: readonly MathsProblem[]) {
-    this.#problems = problems;
-    this.#index = new QuestionIndex(problems.map(({ problem }) => problem));
+    super(problems, ({ problem }) => problem);
   }
 
-  recognise(messages: readonly ChatMessage[]): Lesson | null {
-    for (const message of messages.toReversed()) {
-      if (message.role !== "user") continue;
-      const index = this.#index.find(message.content);
-      const problem = index === null ? undefined : this.#problems[index];
-      if (index !== null && problem) {
-        return { index, nextTurn: (request) => this.#nextTurn(problem, request) };
-      }
-    }
-    return null;
-  }
-
-  #nextTurn({ answer, python }: MathsProblem, { messages, tools, seed, errs }: TurnRequest): TeacherTurn {
-    const sinceProblem = messages.slice(messages.findLastIndex(({ role }) => role === "user") + 1);
-    const hasSession = tools.some((tool) => tool.function.name === "python");
-    if (sinceProblem.length === 0 && hasSession && python !== undefined) {
+  protected override nextTurn({ answer, python }: MathsProblem, request: TurnRequest): TeacherTurn {
+    const hasSession = request.tools.some((tool) => tool.function.name === "python");
+    if (sinceQuestion(request).length === 0 && hasSession && python !== undefined) {
       return {
         content: "Let me compute this.",
         calls: [{ name: "python", arguments: { code: python } }],
       };
     }
-    const given = errs ? this.#otherAnswer(answer, seed) : answer;
+    const given = request.errs ? this.#otherAnswer(answer, request.seed) : answer;
     return { content: `The answer is $\\boxed{${given}}$.`, calls: [] };
   }
 
   #otherAnswer(answer: string, seed: number): string {
-    const first = Math.floor(seededRandom(seed)() * this.#problems.length);
-    const inTurn = [...this.#problems.slice(first), ...this.#problems.slice(0, first)];
+    const first = Math.floor(seededRandom(seed)() * this.rows.length);
+    const inTurn = [...this.rows.slice(first), ...this.rows.slice(0, first)];
     const other = inTurn.find((problem) => !verifyMath(answer, `\\boxed{${problem.answer}}`).equal);
     return other?.answer ?? "\\text{I don't know}";
   }

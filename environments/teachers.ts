@@ -52,7 +52,7 @@ const single = {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledProblems), signal }) {
-      const { problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
+      const { rows: problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
       return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
@@ -60,7 +60,7 @@ const single = {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledMaths), signal }) {
-      const { problems, skippedRows } = await readMathsProblems(dataset, { signal });
+      const { rows: problems, skippedRows } = await readMathsProblems(dataset, { signal });
       return { teacher: new MathAgentTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },

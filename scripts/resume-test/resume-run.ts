@@ -41,7 +41,7 @@ export type ResumeRound = {
 /** Rejects when an undisturbed or a resumed evaluation ends with an error. */
 export async function runResumeTest(options: ResumeTestOptions): Promise<ResumeRound[]> {
   const { rounds, items, samplesPerItem, seed, directory, signal, onRound } = options;
-  const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal });
+  const { rows: problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal });
   await using practice = await startPracticeServer({
     teacher: new Gsm8kTeacher(problems),
     config: practiceConfig.parse({ error_rate: 0.4, latency_ms: 15, seed }),

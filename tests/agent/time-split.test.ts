@@ -14,7 +14,9 @@ test("the parts add up, and what runs inside a tool call counts for itself", asy
     await pass(30);
     await times.during("model", () => pass(5));
   });
-  await expect(times.during("reward", () => pass(4).then(() => Promise.reject(new Error("no"))))).rejects.toThrow("no");
+  await expect(
+    times.during("reward", () => pass(4).then(() => Promise.reject(new Error("no")))),
+  ).rejects.toThrow("no");
   await pass(2);
   expect(times.times()).toEqual({ sandboxMs: 200, modelMs: 15, toolMs: 30, rewardMs: 4, otherMs: 3 });
 });

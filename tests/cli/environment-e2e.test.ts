@@ -30,7 +30,7 @@ let cwd = "";
 let practice: RunningPracticeServer;
 
 async function startPractice(config: { error_rate?: number; latency_ms?: number }) {
-  const { problems } = await readGsm8kProblems(Object.values(bundledProblems), {
+  const { rows: problems } = await readGsm8kProblems(Object.values(bundledProblems), {
     signal: AbortSignal.timeout(5000),
   });
   const teacher = new Gsm8kTeacher(problems);
@@ -260,7 +260,7 @@ describe("inference server", () => {
       { cwd },
     );
     await cli.says(/No inference server answers/);
-    const { problems } = await readGsm8kProblems([bundledProblems.train], {
+    const { rows: problems } = await readGsm8kProblems([bundledProblems.train], {
       signal: AbortSignal.timeout(5000),
     });
     await using _late = await startPracticeServer({

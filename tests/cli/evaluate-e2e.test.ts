@@ -26,7 +26,7 @@ const readJson = async (path: string) => JSON.parse(await readFile(join(cwd, pat
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), "lachesis-evaluate-"));
   const signal = AbortSignal.timeout(10_000);
-  const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal });
+  const { rows: problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal });
   practice = await startPracticeServer({
     teacher: new Gsm8kTeacher(problems),
     config: practiceConfig.parse({ error_rate: 0.5 }),

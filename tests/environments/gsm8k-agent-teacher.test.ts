@@ -137,7 +137,7 @@ describe("reading problems", () => {
     const path = join(directory, "rows.jsonl");
     const rows = [problem, { question: "No answer?" }, { question: "No gold?", answer: "It is 5." }];
     await writeFile(path, `${rows.map((row) => JSON.stringify(row)).join("\n")}\nno json\n`);
-    const { problems, skippedRows } = await readGsm8kProblems([path, path], { signal: never });
+    const { rows: problems, skippedRows } = await readGsm8kProblems([path, path], { signal: never });
     expect(problems).toEqual([problem, problem]);
     expect(skippedRows).toBe(6);
   });
@@ -169,7 +169,7 @@ json.dump([run(code) for code in json.load(sys.stdin)], sys.stdout)
 test.skipIf(!hasGsm8k)(
   "all real problems: the programs run in real Python, and right is right, wrong is wrong",
   async () => {
-    const { problems, skippedRows } = await readGsm8kProblems([gsm8kPath("train"), gsm8kPath("test")], {
+    const { rows: problems, skippedRows } = await readGsm8kProblems([gsm8kPath("train"), gsm8kPath("test")], {
       signal: never,
     });
     expect([problems.length, skippedRows]).toEqual([8792, 0]);

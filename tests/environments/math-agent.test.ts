@@ -7,7 +7,7 @@ import { testServices } from "../support/env-services.ts";
 import { call, calls, ScriptedModel, says } from "../support/scripted-model.ts";
 
 const signal = new AbortController().signal;
-const { problems } = await readMathsProblems(Object.values(bundledMaths), { signal });
+const { rows: problems } = await readMathsProblems(Object.values(bundledMaths), { signal });
 
 function taught(errs: boolean): ChatServer["chatCompletion"] {
   const teacher = new MathAgentTeacher(problems);

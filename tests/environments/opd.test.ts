@@ -8,7 +8,7 @@ import type { WireName } from "../../src/practice/wire/token-wire.ts";
 import { testServices } from "../support/env-services.ts";
 import { practiceModel, serveOneBatch } from "../support/token-serve.ts";
 
-const { problems } = await readMathsProblems(Object.values(bundledMaths), {
+const { rows: problems } = await readMathsProblems(Object.values(bundledMaths), {
   signal: new AbortController().signal,
 });
 const player = new MathAgentTeacher(problems);

@@ -58,7 +58,7 @@ export async function serveOneBatch({
   const log: TokenLogEntry[] = [];
   const model =
     tokenizer === undefined ? practiceModel : started.use(await loadTokenizer(tokenizer, { signal: never }));
-  const { problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal: never });
+  const { rows: problems } = await readGsm8kProblems(Object.values(bundledProblems), { signal: never });
   const server = started.use(
     await startPracticeServer({
       teacher: teacher ?? new Gsm8kTeacher(problems),

@@ -50,7 +50,10 @@ export function compareEvaluations(
 
   const [samplesOfA, samplesOfB] = [samplesByItem(a.samples), samplesByItem(b.samples)];
   const differences = same.flatMap(({ item_id }): ItemDifference[] => {
-    const [valueA, valueB] = [valueFor(samplesOfA.get(item_id) ?? []), valueFor(samplesOfB.get(item_id) ?? [])];
+    const [valueA, valueB] = [
+      valueFor(samplesOfA.get(item_id) ?? []),
+      valueFor(samplesOfB.get(item_id) ?? []),
+    ];
     return valueA === null || valueB === null
       ? []
       : [{ item_id, a: valueA, b: valueB, difference: valueB - valueA }];
