@@ -82,7 +82,7 @@ function fieldHelp(
     : field.defaultText === undefined
       ? "unset"
       : `default ${field.defaultText}`;
-  const head = wrapText(`${prefix}${field.name}  ${field.typeText}  (${state})`, width - 2).map(
+  const head = wrapText(`${prefix}${field.name}  ${field.typeText}  (${state})`, width - 6).map(
     (line, index) => (index === 0 ? `  ${line.replace(prefix + field.name, colors.cyan)}` : `      ${line}`),
   );
   return [...head, ...wrapText(field.description, width - 6).map((line) => `      ${line}`)].join("\n");
@@ -95,11 +95,11 @@ function withDefaults(schema: z.ZodObject, defaults: ConfigMap | undefined): Con
   });
 }
 
-/** Breaks a text at spaces; a word longer than the width stands alone. */
+/** Breaks a text at spaces; a word longer than the width, such as a default in JSON, behind its commas. */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(/ (?! )/)) {
+  for (const word of text.split(/ (?! )/).flatMap((long) => breakWord(long, width))) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word.trimStart();
@@ -107,4 +107,10 @@ export function wrapText(text: string, width: number): string[] {
   }
   if (line !== "") lines.push(line);
   return lines;
+}
+
+function breakWord(word: string, width: number): string[] {
+  const comma = word.length > width ? word.lastIndexOf(",", width - 1) : -1;
+  if (comma < 0) return [word];
+  return [word.slice(0, comma + 1), ...breakWord(word.slice(comma + 1), width)];
 }

@@ -34,22 +34,22 @@ async function command(...argv: string[]) {
 
 describe("environment", () => {
   test("list shows names and descriptions", async () => {
-    expect((await command("list")).stdout).toBe(
-      "gsm8k-agent  Grade-school maths word problems (GSM8K), solved with a Python session.\n" +
-        "tiny-maths   Word problems for a very small model, solved with a Python session.\n" +
-        "config-env   Is configured, never played.\n",
+    const { stdout } = await command("list");
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(environments.length + 1);
+    expect(stdout).toMatch(
+      /^gsm8k-agent {2,}Grade-school maths word problems \(GSM8K\), solved with a Python session\.$/m,
     );
+    expect(lines.at(-1)).toMatch(/^config-env {2,}Is configured, never played\.$/);
+    const column = (line: string) => line.search(/ {2,}(?=\S)/) + (/ {2,}(?=\S)/.exec(line)?.[0].length ?? 0);
+    expect(new Set(lines.map(column)).size).toBe(1);
   });
 
   test.each([
+    [["process"], "USAGE_INVALID: process: expected the name or file of an environment.", "gsm8k-agent"],
     [
-      ["process"],
-      "USAGE_INVALID: process: expected the name or file of an environment.",
-      "Registered: gsm8k-agent",
-    ],
-    [
-      ["process", "gsm8k"],
-      'ENVIRONMENT_UNKNOWN: No environment is registered as "gsm8k".',
+      ["process", "gsm8k-agnet"],
+      'ENVIRONMENT_UNKNOWN: No environment is registered as "gsm8k-agnet".',
       "Did you mean gsm8k-agent?",
     ],
     [["process", "GSM8K_agent"], "ENVIRONMENT_UNKNOWN", "Did you mean gsm8k-agent?"],
