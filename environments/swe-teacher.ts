@@ -4,41 +4,19 @@
  */
 import { z } from "zod";
 import type { RewardItem } from "../rewards/reward.ts";
-import type { ChatMessage } from "../src/contracts/chat.ts";
-import { LachesisError } from "../src/contracts/errors.ts";
-import { openDataset } from "../src/data/dataset.ts";
-import { QuestionIndex } from "../src/practice/question-index.ts";
-import type { Lesson, Teacher, TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import type { TeacherTurn, TurnRequest } from "../src/practice/teacher.ts";
+import { RowTeacher, readTeacherRows, sinceQuestion, type TeacherRows } from "./row-teacher.ts";
 import { solutionFiles } from "./swe.ts";
 import { requireSweRow, sweProblem } from "./swe-repository.ts";
 
 export type SweProblem = { problem: string; files: Readonly<Record<string, string>> };
 
-/** Rejects with DATASET_* codes, or where a file has no row with a problem, tests and a solution. */
-export async function readSweProblems(
+/** Rows without a problem, tests or a solution are left out and counted; rejects as `readTeacherRows` does. */
+export function readSweProblems(
   paths: readonly string[],
   { signal }: { signal: AbortSignal },
-): Promise<{ problems: SweProblem[]; skippedRows: number }> {
-  const problems: SweProblem[] = [];
-  let skippedRows = 0;
-  for (const path of paths) {
-    const options = { signal, cacheDirectory: "", hubToken: undefined };
-    const dataset = await openDataset({ kind: "file", path }, options);
-    const before = problems.length;
-    for (let index = 0; index < dataset.length; index += 1) {
-      const raw = dataset.read(index);
-      const problem = raw.ok ? problemOf(raw.value) : null;
-      if (problem === null) skippedRows += 1;
-      else problems.push(problem);
-    }
-    if (problems.length === before) {
-      throw new LachesisError(
-        "DATASET_INVALID",
-        `Dataset ${path}: no row has a problem, tests and a solution.`,
-      );
-    }
-  }
-  return { problems, skippedRows };
+): Promise<TeacherRows<SweProblem>> {
+  return readTeacherRows(paths, problemOf, { expected: "a problem, tests and a solution", signal });
 }
 
 function problemOf(raw: unknown): SweProblem | null {
@@ -56,28 +34,19 @@ function problemOf(raw: unknown): SweProblem | null {
   }
 }
 
-export class SweTeacher implements Teacher {
-  readonly #problems: readonly SweProblem[];
-  readonly #index: QuestionIndex;
-
+export class SweTeacher extends RowTeacher<SweProblem> {
   constructor(problems: readonly SweProblem[]) {
-    this.#problems = problems;
-    this.#index = new QuestionIndex(problems.map(({ problem }) => problem));
+    super(problems, ({ problem }) => problem);
   }
 
-  recognise(messages: readonly ChatMessage[]): Lesson | null {
-    for (const message of messages.toReversed()) {
-      if (message.role !== "user") continue;
-      const index = this.#index.find(message.content);
-      const problem = index === null ? undefined : this.#problems[index];
-      if (index !== null && problem) return { index, nextTurn: (request) => nextTurn(problem, request) };
-    }
-    return null;
+  protected override nextTurn(problem: SweProblem, request: TurnRequest): TeacherTurn {
+    return nextTurn(problem, request);
   }
 }
 
-function nextTurn({ files }: SweProblem, { messages, tools, errs }: TurnRequest): TeacherTurn {
-  const sinceTask = messages.slice(messages.findLastIndex(({ role }) => role === "user") + 1);
+function nextTurn({ files }: SweProblem, request: TurnRequest): TeacherTurn {
+  const { tools, errs } = request;
+  const sinceTask = sinceQuestion(request);
   const turn = sinceTask.filter(({ role }) => role === "assistant").length;
   const offered = new Set(tools.map((tool) => tool.function.name));
   const [first] = Object.keys(files);

@@ -44,7 +44,7 @@ const single = {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledCode), signal }) {
-      const { problems, skippedRows } = await readCodeProblems(dataset, { signal });
+      const { rows: problems, skippedRows } = await readCodeProblems(dataset, { signal });
       return { teacher: new CodeTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
@@ -68,7 +68,7 @@ const single = {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledMcpTasks), signal }) {
-      const { tasks, skippedRows } = await readMcpTasks(dataset, { signal });
+      const { rows: tasks, skippedRows } = await readMcpTasks(dataset, { signal });
       return { teacher: new McpAgentTeacher(tasks), knows: `${tasks.length} tasks`, skippedRows };
     },
   },
@@ -76,7 +76,7 @@ const single = {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledSwe), signal }) {
-      const { problems, skippedRows } = await readSweProblems(dataset, { signal });
+      const { rows: problems, skippedRows } = await readSweProblems(dataset, { signal });
       return { teacher: new SweTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },

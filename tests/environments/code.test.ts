@@ -8,7 +8,7 @@ import { testServices } from "../support/env-services.ts";
 import { call, calls, ScriptedModel, says } from "../support/scripted-model.ts";
 
 const signal = new AbortController().signal;
-const { problems } = await readCodeProblems(Object.values(bundledCode), { signal });
+const { rows: problems } = await readCodeProblems(Object.values(bundledCode), { signal });
 
 function taught(errs: boolean): ChatServer["chatCompletion"] {
   const teacher = new CodeTeacher(problems);

@@ -15,7 +15,7 @@ import { plainBackend, rolloutContext } from "../support/rollout-context.ts";
 import { call, calls, ScriptedModel, says } from "../support/scripted-model.ts";
 
 const { signal } = new AbortController();
-const { tasks } = await readMcpTasks(Object.values(bundledMcpTasks), { signal });
+const { rows: tasks } = await readMcpTasks(Object.values(bundledMcpTasks), { signal });
 
 /** The environment with its server, whose model answers as told. */
 async function open(answer: ChatServer["chatCompletion"], config: Partial<McpAgentConfig> = {}) {

@@ -11,7 +11,7 @@ import { testServices } from "../support/env-services.ts";
 import { call, calls, ScriptedModel, says } from "../support/scripted-model.ts";
 
 const signal = new AbortController().signal;
-const { problems } = await readSweProblems(Object.values(bundledSwe), { signal });
+const { rows: problems } = await readSweProblems(Object.values(bundledSwe), { signal });
 const parse = (config: object) => sweConfig.parse({ ...SweEnv.defaults.env, ...config });
 
 function taught(errs: boolean): ChatServer["chatCompletion"] {
