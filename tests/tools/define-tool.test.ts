@@ -152,8 +152,9 @@ test("no JSON value makes a built-in tool throw or touch a sandbox for arguments
     fc.asyncProperty(fc.constantFrom(...builtinTools()), fc.jsonValue(), async (tool, value) => {
       const result = await tool.call(value, untouched);
       expect(typeof result.content).toBe("string");
-      expect(result.ok).toBe(false);
-      expect(JSON.parse(result.content)).toHaveProperty("error");
+      // A tool may take no arguments and need no sandbox: todo shows its list.
+      if (result.ok) expect(value).toEqual({});
+      else expect(JSON.parse(result.content)).toHaveProperty("error");
     }),
     { numRuns: 300 },
   );
