@@ -136,10 +136,11 @@ test.each(validated.map((envClass) => [envClass.envName, envClass] as const))(
   async (_name, envClass) => {
     const server = new PolicyServer();
     await using services = await testServices((request) => server.chatCompletion(request));
-    const config = envClass.configSchema.parse(envClass.defaults?.env ?? {});
+    const given = { ...envClass.defaults?.env, ...envClass.validationDefaults?.env };
+    const config = envClass.configSchema.parse(given);
     await using tools = await openToolServices(config);
     const env = createEnvironment(envClass, { config, services: { ...services, tools } });
-    const report = await validateEnvironment({ env, server, items: 10, signal });
+    const report = await validateEnvironment({ env, server, items: 4, signal });
     expect(report.policies.filter(({ passes }) => !passes)).toEqual([]);
   },
 );
