@@ -73,7 +73,8 @@ test.each([
       batchSize: 12,
     });
     expect(summary).toMatchObject({ endedBy: "complete", deadLetters: null });
-    expect(ended.every(({ outcome }) => outcome.kind === "scored")).toBe(true);
+    // The next group may be under way when the trainer has what it wants, and is then called off.
+    expect(ended.filter(({ outcome }) => outcome.kind === "infra-failed")).toEqual([]);
     expect(batch).toHaveLength(1);
     const [group] = batch;
     expect(group?.group_overrides).toMatchObject({ group_size: 12 });
