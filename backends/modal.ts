@@ -123,7 +123,7 @@ export class ModalBackend implements SandboxBackend {
     return openStreamSandbox({
       id: remote.sandboxId,
       workspace,
-      baseEnv,
+      baseEnv: { HOME: workspace, ...baseEnv },
       stream,
       ended: endOf(remote, process, stream),
       demolish: () => terminate(remote),

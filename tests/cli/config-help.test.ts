@@ -39,7 +39,9 @@ describe.each(all.map((envClass) => [envClass.envName, envClass] as const))(
 
     test("the default that it shows is the one that a run takes, and can be given as a flag", () => {
       const { env, servers } = resolve();
-      for (const { prefix, fields } of fieldGroups(envClass, verbDefaults.process)) {
+      const groups = fieldGroups(envClass, verbDefaults.process);
+      // The groups behind the first are the same for all.
+      for (const { prefix, fields } of envClass === configEnv ? groups : groups.slice(0, 1)) {
         const values: Record<string, unknown> = prefix === "--env." ? env : { ...servers[0] };
         for (const { name, defaultText } of fields) {
           if (defaultText === undefined) continue;
