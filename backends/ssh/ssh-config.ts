@@ -1,5 +1,6 @@
 /** The ssh backend's configuration. */
 import { z } from "zod";
+import { localConfig } from "../local/local-config.ts";
 
 export const sshConfig = z.strictObject({
   host: z
@@ -56,19 +57,9 @@ export const sshConfig = z.strictObject({
     .describe(
       "Most connections at once; each carries as many sandboxes as the server's MaxSessions (often 10).",
     ),
-  memory_mb: z.int().min(16).default(1024).describe("Private memory of one process, MiB."),
-  max_processes: z
-    .int()
-    .min(1)
-    .default(128)
-    .describe("Processes and threads in one sandbox (bubblewrap only)."),
-  workspace_mb: z
-    .int()
-    .min(1)
-    .default(256)
-    .describe(
-      "Size of the workspace, and of /tmp, MiB (bubblewrap only); also the largest size of one file.",
-    ),
+  memory_mb: localConfig.shape.memory_mb,
+  max_processes: localConfig.shape.max_processes,
+  workspace_mb: localConfig.shape.workspace_mb,
   network: z
     .boolean()
     .default(false)
