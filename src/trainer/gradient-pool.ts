@@ -101,7 +101,8 @@ export class GradientPool implements AsyncDisposable {
     const { worker } = thread;
     const onMessage = (result: ShardResult) => {
       thread.fail = null;
-      worker.unref();
+      // One that is being stopped holds the process until it has ended.
+      if (this.#threads.has(thread)) worker.unref();
       resolve(result);
     };
     thread.fail = (error) => {

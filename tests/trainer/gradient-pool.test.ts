@@ -1,8 +1,12 @@
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/practice/seeded-random.ts";
 import { readGroup } from "../../src/trainer/batch.ts";
 import { GradientPool, splitIntoShards } from "../../src/trainer/gradient-pool.ts";
 import type { Objective, ShardSequence } from "../../src/trainer/shard.ts";
+import { TemporaryDirectory } from "../support/temporary-directory.ts";
 import { toyConfig, toyGroup, toyPolicy } from "../support/toy-policy.ts";
 
 const policy = toyPolicy();
@@ -103,6 +107,30 @@ describe("GradientPool", () => {
     await expect(run).rejects.toThrow("enough");
     await expect(pool.run(sequences, { weights, objective, signal: stop.signal })).rejects.toThrow("enough");
     expect((await pool.run(sequences, { weights, objective, signal })).gradient).not.toBeNull();
+  });
+
+  test("a result that comes while its thread is being stopped lets nobody leave before the stop", async () => {
+    await using directory = await TemporaryDirectory.make();
+    const source = join(import.meta.dirname, "../../src");
+    const program = `
+      import { GradientPool } from ${JSON.stringify(join(source, "trainer/gradient-pool.ts"))};
+      import { initialParameters } from ${JSON.stringify(join(source, "tiny-policy/engine/parameters.ts"))};
+      const config = ${JSON.stringify(toyConfig)};
+      const weights = initialParameters(config, Math.random);
+      const sequence = { tokens: Int32Array.of(3, 5), positions: Int32Array.of(1), pulls: Float32Array.of(1) };
+      const pool = new GradientPool({ config, shards: 1, threads: 1, tokensPerPass: 64 });
+      const call = { weights, objective: { kind: "supervised", weightSum: 1 } };
+      await pool.run([sequence], { ...call, signal: new AbortController().signal });
+      const stop = new AbortController();
+      const run = pool.run([sequence], { ...call, signal: stop.signal });
+      // The thread has computed it, and this thread has not heard of it yet.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      stop.abort(new Error("enough"));
+      await run.catch((error) => console.log(error.message));`;
+    const file = join(directory.path, "leaves.mts");
+    await writeFile(file, program);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+    expect([status, stdout, stderr]).toEqual([0, "enough\n", ""]);
   });
 
   test("an empty batch has no gradient", async () => {
