@@ -3,7 +3,7 @@
  * one is killed, the kernel kills everything inside.
  *
  * The outer bubblewrap must never die first: in its first milliseconds that leaves the inner one waiting for it
- * for good. So we never kill it, and nothing that a kill -9 of this process or of the launch process breaks may end it: no
+ * for good (until the launch process notices). So we never kill it, and nothing that a kill -9 of this process or of the launch process breaks may end it: no
  * --die-with-parent, no pipe to write into, only files. It goes on to start the supervisor, which finds its
  * control socket closed and leaves, and all goes with it.
  */
@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import { openSupervisedSandbox, startFailed } from "../supervisor/open-supervised-sandbox.ts";
 import type { SupervisedSandbox } from "../supervisor/supervised-sandbox.ts";
-import { setsidNumber, supervisorCommand } from "../supervisor/supervisor-command.ts";
+import { supervisorCommand, systemCallsHere } from "../supervisor/supervisor-command.ts";
 import { supervisorSource } from "../supervisor/supervisor-source.ts";
 import { complaintIn, endBubblewrap, readChildPid } from "./bubblewrap-end.ts";
 import { bubblewrapArguments, groupFile, passwdFile } from "./bubblewrap-profile.ts";
@@ -195,7 +195,7 @@ export class BubblewrapLauncher implements SandboxLauncher {
     const process = new LaunchProcess({
       command: this.#command,
       userId: this.#userId,
-      setsid: setsidNumber(),
+      systemCalls: systemCallsHere(),
       env: { PATH: hostPath },
       program: this.#program,
       input: this.#source,

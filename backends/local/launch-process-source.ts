@@ -2,7 +2,7 @@
  * The program of a launch process: forks and becomes one bubblewrap per request. A process as large as this
  * one costs 6 ms to fork, a small Perl half a millisecond.
  *
- * Arguments: how many slots, the user to become (0: none), the number of setsid, the command.
+ * Arguments: how many slots, the user to become (0: none), the numbers of setsid and prctl, the command.
  * Descriptors: 0 takes requests (`slot\n`), 1 gives ends (`slot wait-status\n`), 3 to 8 are the command's (3, 6, 7
  * and 8 as files to be opened anew, since an offset is shared), 9 is the command's input, 10 this program; from 11
  * on two for each slot: the control socket and the report.
@@ -10,11 +10,14 @@
  * - A command inherits 0 to 8 and nothing else. Its stdout is one end of a pipe into which nobody writes: the
  *   other end tells when the command and all that it started have gone, so that no signal can be missed.
  * - It is in a session of its own, and has become the user before it runs.
+ * - A bubblewrap that is killed in its first milliseconds leaves a child that waits for it for ever. Such a child
+ *   becomes ours (we are its "subreaper"), and is ended.
  * - The end of the requests (the host has no more of them, or has died) means: leave with the last command.
  */
 export const launchProcessSource = String.raw`
-my ($slots, $user, $setsid, @command) = @ARGV;
+my ($slots, $user, $setsid, $prctl, @command) = @ARGV;
 $0 = 'lachesis-launcher';
+syscall($prctl + 0, 36, 1, 0, 0, 0);
 $SIG{PIPE} = 'IGNORE';
 # Up to here descriptors are handed on, and keep their number when their handle is opened anew.
 $^F = 8;
@@ -65,18 +68,41 @@ sub launch {
   ($alive{$slot}, $pid{$slot}) = ($gone, $pid);
 }
 
-my ($requests, $listens) = ('', 1);
+my %status;
+sub end_orphans {
+  my $is_left = 0;
+  for my $slot (keys %pid) {
+    next if waitpid($pid{$slot}, 1) != $pid{$slot};
+    $status{$slot} = $?;
+    delete $pid{$slot};
+    $is_left = 1;
+  }
+  return if !$is_left;
+  my %own = map { $_ => 1 } values %pid;
+  for (glob '/proc/[0-9]*/stat') {
+    open(my $file, '<', $_) or next;
+    local $/;
+    my ($child, $parent) = (readline($file) // '') =~ /^(\d+) .*\) \S (\d+)/s or next;
+    next if $parent != $$ || $own{$child};
+    kill 'KILL', $child;
+    waitpid($child, 0);
+  }
+}
+
+my ($requests, $listens, $looked) = ('', 1, 0);
 while ($listens || %alive) {
   my $readable = '';
   vec($readable, 0, 1) = 1 if $listens;
   vec($readable, fileno $_, 1) = 1 for values %alive;
-  next if select($readable, undef, undef, undef) < 0;
+  next if select($readable, undef, undef, %alive ? 1 : undef) < 0;
   for my $slot (keys %alive) {
     next if !vec($readable, fileno $alive{$slot}, 1) || sysread($alive{$slot}, my $waste, 4096);
     delete $alive{$slot};
-    waitpid(delete $pid{$slot}, 0);
-    syswrite STDOUT, "$slot $?\n";
+    my $pid = delete $pid{$slot};
+    waitpid($pid, 0), $status{$slot} = $? if $pid;
+    syswrite STDOUT, "$slot " . delete($status{$slot}) . "\n";
   }
+  ($looked = time), end_orphans() if $looked != time;
   next if !$listens || !vec($readable, 0, 1);
   my $count = sysread STDIN, $requests, 4096, length $requests;
   if (!$count) {

@@ -17,8 +17,7 @@ export type LaunchOptions = {
   command: readonly [string, ...string[]];
   /** The user and group to start it as; absent: ours. */
   userId: number | undefined;
-  /** The number of the system call setsid. */
-  setsid: number;
+  systemCalls: { setsid: number; prctl: number };
   /** The whole environment. */
   env: Readonly<Record<string, string>>;
   /** The program of the launch process itself. */
@@ -138,10 +137,10 @@ export class LaunchProcess {
 }
 
 function start(options: LaunchOptions, reports: readonly ReportFile[]): ChildProcess {
-  const { command, userId = 0, setsid, env, program, input, files } = options;
+  const { command, userId = 0, systemCalls, env, program, input, files } = options;
   const opened = [...files, input, program].map((file) => file.open());
   const [third, sixth, seventh, eighth, ninth, tenth] = opened;
-  const numbers = [reports.length, userId, setsid].map(String);
+  const numbers = [reports.length, userId, systemCalls.setsid, systemCalls.prctl].map(String);
   try {
     const child = spawn("perl", ["/proc/self/fd/10", ...numbers, ...command], {
       stdio: [

@@ -53,12 +53,8 @@ export function supervisorCommand(options: SupervisorCommandOptions): [string, .
   return ["perl", "-", doomedDirectory, "clear", ...numbers, ...limitArguments(limits)];
 }
 
-/** The number of the system call setsid on this machine. */
-export function setsidNumber(): number {
-  return systemCallsHere().setsid;
-}
-
-function systemCallsHere(): SystemCalls {
+/** The numbers of the machine that this process runs on. */
+export function systemCallsHere(): SystemCalls {
   const calls = systemCallsByMachine[machineByArchitecture[process.arch] ?? ""];
   if (calls === undefined) throw new Error(`no system call numbers for ${process.arch}`);
   return calls;

@@ -16,8 +16,9 @@ import { bubblewrapSkipReason, expectNoSandboxLeft } from "../../support/local-s
 
 const signal = new AbortController().signal;
 const isLaunchProcess = (command: string) => /^(lachesis-launcher|perl \/proc\/self\/fd)/.test(command);
-const launchProcesses = (ancestor = process.pid) =>
-  listDescendants(ancestor).filter(({ command }) => isLaunchProcess(command));
+/** A copy of it that is about to become a bubblewrap bears its name too, but is its child. */
+const launchProcesses = (host = process.pid) =>
+  listDescendants(host).filter(({ parentPid, command }) => parentPid === host && isLaunchProcess(command));
 const backendsModule = JSON.stringify(resolve(import.meta.dirname, "../../../backends/index.ts"));
 const script = (text: string) =>
   spawn(process.execPath, ["--input-type=module-typescript", "--eval", text], {
@@ -70,6 +71,38 @@ test.skipIf(bubblewrapSkipReason !== undefined)(
       await expectNoSandboxLeft();
     }
     await backend.check({ signal });
+  },
+);
+
+test.skipIf(bubblewrapSkipReason !== undefined)(
+  "a bubblewrap that is killed while it starts leaves nobody waiting for it",
+  async () => {
+    await using backend = createBackend("local", {});
+    await backend.check({ signal });
+    const childrenOf = (pid: number) =>
+      readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").match(/\d+/g);
+    /** Waits without giving way: the moment in which a child waits for its parent is short. */
+    const killInTime = (launchProcess: number) => {
+      for (const deadline = performance.now() + 200; performance.now() < deadline; ) {
+        const parent = childrenOf(launchProcess)?.find((child) => childrenOf(Number(child)) !== null);
+        if (parent !== undefined) return process.kill(Number(parent), "SIGKILL");
+      }
+      return false;
+    };
+    let failed = 0;
+    // How often the moment is met depends on what else the machine does.
+    for (let round = 0; failed < 3 && round < 40; round++) {
+      const settled = Promise.allSettled([backend.create({ rolloutId: "launch", signal })]);
+      await new Promise((done) => setImmediate(done));
+      for (const { pid } of launchProcesses()) killInTime(pid);
+      const [result] = await settled;
+      if (result?.status === "fulfilled") await result.value[Symbol.asyncDispose]();
+      else {
+        expect(result?.reason).toMatchObject({ code: "SANDBOX_START_FAILED", retryable: true });
+        failed += 1;
+      }
+      await expectNoSandboxLeft();
+    }
   },
 );
 
