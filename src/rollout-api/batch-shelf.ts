@@ -13,6 +13,8 @@ export type Batch<Group> = {
   formedAt: number;
 };
 
+export type ServingOrder = "newest-first" | "oldest-first";
+
 export type Lease<Group> = {
   leaseId: string;
   batch: Batch<Group>;
@@ -49,13 +51,17 @@ export class BatchShelf<Group extends GroupRecord> {
     for (const batch of batches) this.#waiting.push(batch);
   }
 
+  /** The batch that `lease` would take now. */
+  next(order: ServingOrder): Batch<Group> | undefined {
+    return this.#waiting.at(order === "newest-first" ? -1 : 0);
+  }
+
   /** Takes the next batch from the shelf; undefined = it is empty. */
-  lease(
-    order: "newest-first" | "oldest-first",
-    given: Omit<Lease<Group>, "batch">,
-  ): Lease<Group> | undefined {
-    const batch = order === "newest-first" ? this.#waiting.pop() : this.#waiting.shift();
+  lease(order: ServingOrder, given: Omit<Lease<Group>, "batch">): Lease<Group> | undefined {
+    const batch = this.next(order);
     if (batch === undefined) return undefined;
+    if (order === "newest-first") this.#waiting.pop();
+    else this.#waiting.shift();
     const lease = { ...given, batch };
     this.#leases.set(lease.leaseId, lease);
     return lease;

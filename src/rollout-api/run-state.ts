@@ -4,7 +4,7 @@
  * is durable, and hears of every change through a journal.
  */
 import { randomUUID } from "node:crypto";
-import { BatchShelf, type Lease, type Settlement } from "./batch-shelf.ts";
+import { type Batch, BatchShelf, type Lease, type Settlement } from "./batch-shelf.ts";
 import { computeEnvStatus } from "./env-status.ts";
 import type { EncodedGroup } from "./group-fields.ts";
 import type { GroupRecord } from "./group-queue.ts";
@@ -193,6 +193,11 @@ export class RunState<Group extends GroupRecord> {
     if (lease === undefined) return null;
     if (expiresAt !== null) this.#journal.batchLeased(lease);
     return { ...lease, step };
+  }
+
+  /** The batch that is served next if nothing else happens; undefined = none has been formed. */
+  nextBatch(): Batch<Group> | undefined {
+    return this.#shelf.next(this.#options.behaviour.batchOrder);
   }
 
   /** Forms every batch that the queue has in it now. */

@@ -6,6 +6,7 @@
  * waited for it is told so, and the states are read anew from the file: nothing that was refused remains.
  */
 import { LachesisError } from "../contracts/errors.ts";
+import type { Batch } from "./batch-shelf.ts";
 import type { EncodedGroup } from "./group-fields.ts";
 import type { GroupRecord } from "./group-queue.ts";
 import type {
@@ -36,6 +37,8 @@ export type SqliteStoreOptions = Partial<StoreOptions> & {
 
 /** Most groups are smaller; a larger one is read at the second try. */
 const LIKELY_BODY_BYTES = 1024 * 1024;
+/** Larger batches are not read before somebody asks for them. */
+const MOST_BYTES_AHEAD = 32 * 1024 * 1024;
 
 export class SqliteStores implements GroupStores {
   readonly #options: StoreOptions;
@@ -168,6 +171,7 @@ export class SqliteStore implements GroupStore {
   readonly #file: RunFile;
   #log: ChangeLog;
   #state: RunState<GroupRecord>;
+  #ahead: { batch: Batch<GroupRecord>; read: Promise<ReadBodies | null> } | undefined;
 
   constructor(settings: SqliteRunOptions) {
     this.#settings = settings;
@@ -241,20 +245,44 @@ export class SqliteStore implements GroupStore {
     }
     const { leaseId, step, batch } = lease;
     const { groups, formedAt } = batch;
-    const read = await this.#readBatch(leaseId, groups);
+    const readAhead = await this.#takeReadAhead(batch);
+    // What was read ahead has been stored; only a lease that outlives this process has not.
+    if (readAhead !== null && leaseSeconds !== null) await this.#file.commit();
+    const read = readAhead ?? (await this.#readBatch(leaseId, groups));
+    this.#readNextAhead();
     // Only a reset takes the groups of a leased batch away.
     if (read === null) return { kind: "none-ready" };
     return { kind: "batch", leaseId, ...read, formedAt, step, groups };
   }
 
+  /** The bodies of a batch if they have been read already. */
+  async #takeReadAhead(batch: Batch<GroupRecord>): Promise<ReadBodies | null> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead?.batch === batch) return ahead.read;
+    void ahead?.read.then((unused) => unused?.release());
+    return null;
+  }
+
+  /** Reads the batch after this one while this one is on its way. */
+  #readNextAhead(): void {
+    const batch = this.#state.nextBatch();
+    if (batch === undefined || this.#ahead !== undefined || bytesOf(batch.groups) > MOST_BYTES_AHEAD) return;
+    // Whoever takes the batch reads again what could not be read, and hears why.
+    this.#ahead = { batch, read: this.#read(batch.groups).catch(() => null) };
+  }
+
+  #read(groups: readonly GroupRecord[]): Promise<ReadBodies | null> {
+    return this.#file.read(
+      groups.map(({ id }) => id),
+      bytesOf(groups),
+    );
+  }
+
   /** A batch that can't be read goes back, for others to hear of it too. */
   async #readBatch(leaseId: string, groups: readonly GroupRecord[]): Promise<ReadBodies | null> {
     try {
-      const bytes = groups.reduce((sum, group) => sum + group.bytes, 0);
-      return await this.#file.read(
-        groups.map(({ id }) => id),
-        bytes,
-      );
+      return await this.#read(groups);
     } catch (error) {
       if (error instanceof LachesisError && error.code === "STORE_CORRUPT") {
         await this.settleBatch(leaseId, "returned");
@@ -312,4 +340,8 @@ export class SqliteStore implements GroupStore {
     await this.#file.commit();
     return answer;
   }
+}
+
+function bytesOf(groups: readonly GroupRecord[]): number {
+  return groups.reduce((sum, group) => sum + group.bytes, 0);
 }

@@ -2,7 +2,8 @@
  * Files beside a store file that bodies are appended to: numbered, each a few hundred bodies one after the
  * other. A body is written before the transaction that names its place, so whatever a row names is there; what
  * no row names is garbage and is never looked at. Nothing is written twice, and a segment goes when the last
- * of its bodies has gone.
+ * of its bodies has gone. The file of one that went is written over by a later one: giving 64 MB back to the
+ * system takes it 40 ms, and asking for them again takes it more.
  *
  * With sync "full" bodies are on the disk before `append` returns. With "normal" the system writes them when it
  * likes, and a segment that is full is synced on another thread: what is older than `syncedThrough` survives a
@@ -19,10 +20,12 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
+  rm,
   rmSync,
   writevSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { SyncMode } from "./commit-messages.ts";
 
 /** Where a body lies. */
@@ -31,7 +34,9 @@ export type Place = { segment: number; start: number; length: number };
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const WASTED_SEGMENTS = 4;
 const OPEN_FILES = 16;
+const MOST_SPARES = 2;
 const SUFFIX = ".bodies";
+const SPARE_SUFFIX = ".spare";
 
 type Segment = {
   number: number;
@@ -51,6 +56,8 @@ export class BodySegments implements Disposable {
   #lastNumber = 0;
   #lastOfOthers = 0;
   #syncedThrough = 0;
+  /** Files of segments that have gone, by the segments' numbers. */
+  #spares: number[] = [];
   /** Descriptors by segment, the one used last at the end. */
   readonly #files = new Map<number, number>();
 
@@ -95,6 +102,7 @@ export class BodySegments implements Disposable {
       if (segment === undefined) this.#delete(number);
       else if (!segment.isSynced) this.#syncLater(segment);
     }
+    this.#removeSpares();
   }
 
   /** Writes bodies one after the other; when it throws, nothing of it counts. */
@@ -152,6 +160,7 @@ export class BodySegments implements Disposable {
 
   [Symbol.dispose](): void {
     for (const number of [...this.#files.keys()]) this.#close(number);
+    this.#removeSpares();
   }
 
   /** The segment to append to. */
@@ -159,8 +168,7 @@ export class BodySegments implements Disposable {
     const current = this.#current;
     if (current !== undefined && current.end < this.#segmentBytes) return current;
     const segment = newSegment(this.#lastNumber + 1, false);
-    mkdirSync(this.#directory, { recursive: true });
-    const file = openSync(this.#pathOf(segment.number), "wx+");
+    const file = this.#newFile(segment.number);
     this.#lastNumber = segment.number;
     this.#remember(segment.number, file);
     const directory = openSync(this.#directory, "r");
@@ -170,6 +178,16 @@ export class BodySegments implements Disposable {
     this.#current = segment;
     if (current !== undefined) this.#finish(current);
     return segment;
+  }
+
+  #newFile(number: number): number {
+    const spare = this.#spares.pop();
+    if (spare !== undefined) {
+      renameSync(this.#pathOf(spare, SPARE_SUFFIX), this.#pathOf(number));
+      return openSync(this.#pathOf(number), "r+");
+    }
+    mkdirSync(this.#directory, { recursive: true });
+    return openSync(this.#pathOf(number), "wx+");
   }
 
   /** Sees that a full segment gets to the disk, unless nothing of it is needed. */
@@ -194,7 +212,15 @@ export class BodySegments implements Disposable {
 
   #drop({ number }: Segment): void {
     this.#segments.delete(number);
-    this.#delete(number);
+    if (this.#spares.length < MOST_SPARES) {
+      this.#close(number);
+      renameSync(this.#pathOf(number), this.#pathOf(number, SPARE_SUFFIX));
+      this.#spares.push(number);
+    } else {
+      this.#close(number);
+      // On another thread. One that stays because this fails goes when the store is opened again.
+      rm(this.#pathOf(number), { force: true }, () => undefined);
+    }
     this.#advance();
   }
 
@@ -240,15 +266,22 @@ export class BodySegments implements Disposable {
     rmSync(this.#pathOf(number), { force: true });
   }
 
-  #found(): number[] {
+  /** Those that an earlier process left, too. */
+  #removeSpares(): void {
+    for (const number of this.#found(SPARE_SUFFIX))
+      rmSync(this.#pathOf(number, SPARE_SUFFIX), { force: true });
+    this.#spares = [];
+  }
+
+  #found(suffix = SUFFIX): number[] {
     if (!existsSync(this.#directory)) return [];
     return readdirSync(this.#directory)
-      .filter((name) => /^\d+\.bodies$/.test(name))
+      .filter((name) => /^\d+$/.test(basename(name, suffix)))
       .map((name) => Number.parseInt(name, 10));
   }
 
-  #pathOf(number: number): string {
-    return join(this.#directory, `${String(number).padStart(6, "0")}${SUFFIX}`);
+  #pathOf(number: number, suffix = SUFFIX): string {
+    return join(this.#directory, `${String(number).padStart(6, "0")}${suffix}`);
   }
 
   #sum(of: (segment: Segment) => number): number {

@@ -175,6 +175,61 @@ test("segments go when the last of their bodies has gone, and those that nobody 
   expect(await readdir(place.segments)).toEqual([]);
 });
 
+test("a segment that is written over an older one's file tells nothing of the older one", async () => {
+  await using place = await makePlace();
+  const stores = await place.open();
+  const run = await stores.run("default");
+  await startRun(run, { envs: [] });
+  const size = 12 * 1024 * 1024;
+  for (let round = 0; round < 8; round++) {
+    await run.submit([largeGroup(`a${round}`, size), largeGroup(`b${round}`, size)]);
+    const batch = await run.takeBatch({ leaseSeconds: null });
+    if (batch.kind === "batch") await run.settleBatch(batch.leaseId, "taken");
+  }
+  expect(readdirSync(place.segments).filter((name) => name.endsWith(".spare"))).not.toEqual([]);
+  // Enough for a segment to be full, and the next to begin.
+  const labels = ["c", "d", "e", "f", "g", "h"];
+  for (const label of labels) await run.submit([largeGroup(label, size)]);
+  const path = join(place.directory, "killed.sqlite");
+  for (const suffix of ["", "-wal"]) await cp(place.path + suffix, path + suffix);
+  await cp(place.segments, `${path}-bodies`, { recursive: true });
+
+  const after = await place.open({ path });
+  expect(after.lostGroups).toBe(0);
+  expect([await batchOf(after), await batchOf(after), await batchOf(after)]).toEqual([
+    ["c", "d"],
+    ["e", "f"],
+    ["g", "h"],
+  ]);
+  await after[Symbol.asyncDispose]();
+  expect((await readdir(`${path}-bodies`)).filter((name) => name.endsWith(".spare"))).toEqual([]);
+});
+
+test("a batch that was read ahead is leased durably, and a returned one still comes before it", async () => {
+  await using place = await makePlace();
+  const stores = await place.open();
+  const run = await stores.run("default");
+  await startRun(run, { envs: [] });
+  for (const label of ["a", "b", "c", "d", "e", "f"]) await run.submit([largeGroup(label)]);
+  const first = await run.takeBatch({ leaseSeconds: null });
+  if (first.kind !== "batch") throw new Error(first.kind);
+  expect(first.bodies.map(labelOf)).toEqual(["a", "b"]);
+  await run.settleBatch(first.leaseId, "returned");
+  expect([await batchOf(stores), await batchOf(stores)]).toEqual([
+    ["a", "b"],
+    ["c", "d"],
+  ]);
+  const leased = await run.takeBatch({ leaseSeconds: 600 });
+  expect(leased.kind === "batch" && leased.bodies.map(labelOf)).toEqual(["e", "f"]);
+
+  const path = join(place.directory, "killed.sqlite");
+  for (const suffix of ["", "-wal"]) await cp(place.path + suffix, path + suffix);
+  await cp(place.segments, `${path}-bodies`, { recursive: true });
+  const after = await place.open({ path });
+  expect(await (await after.run("default")).overview()).toMatchObject({ openLeases: 1, waitingBatches: 2 });
+  expect(await batchOf(after)).toEqual(["a", "b"]);
+});
+
 test("a store of version 1 is opened, and its groups leave first", async () => {
   await using place = await makePlace();
   const stores = await place.open();
