@@ -6,6 +6,7 @@
  *
  * Run: npx node scripts/bench/rollout-api.ts [--groups 1200] [--rounds 3] [--depth 100000] [--only sqlite]
  */
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +44,17 @@ const ATROPOS: Record<Throughput, number> = {
   "drain plain": 6.7,
   "drain gzip": 3.6,
 };
+
+/** What Python's json and zlib alone allow on this machine: see rollout-api/python-bound.py. */
+function measurePython(): Record<Throughput, number> {
+  const program = join(import.meta.dirname, "rollout-api/python-bound.py");
+  const { status, stdout, stderr } = spawnSync("python3", [program], {
+    input: largeGroups[0],
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`python3 failed: ${stderr}`);
+  return JSON.parse(stdout);
+}
 
 /** One thing measured once: how many a second, and the server's processor time for each. */
 type Figure = { perSecond: number; processorMs: number };
@@ -170,6 +182,7 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 const bareRounds = roundsByServer.get(bare.name) ?? [];
+const python = measurePython();
 printTable(
   ["server", ...throughputs.map((name) => `${name}, /s`), "memory, MB"],
   [...roundsByServer].map(([server, done]) => [
@@ -178,13 +191,19 @@ printTable(
       const perSecond = medianOf(done, name, "perSecond");
       const ofBare = ((perSecond / medianOf(bareRounds, name, "perSecond")) * 100).toFixed(0);
       const ofAtropos = (perSecond / ATROPOS[name]).toFixed(1);
-      const ratios = server === bare.name ? "" : `${ofAtropos} × Atropos, ${ofBare} % of bare, `;
+      const ofPython = (perSecond / python[name]).toFixed(1);
+      const ratios =
+        server === bare.name ? "" : `${ofAtropos} × Atropos, ${ofPython} × Python, ${ofBare} % of bare, `;
       return `**${perSecond.toFixed(0)}** (${ratios}${medianOf(done, name, "processorMs").toFixed(2)} ms CPU)`;
     }),
     median(done.map(({ residentMb }) => residentMb)).toFixed(0),
   ]),
 );
-console.log("");
+console.log(
+  `\nPython's json and zlib alone, the most that a server like Atropos' can reach here: ${throughputs
+    .map((name) => `${name} ${python[name].toFixed(1)}/s`)
+    .join(", ")}.\n`,
+);
 
 const depthRows: string[][] = [];
 for (const configuration of chosen) {
