@@ -26,6 +26,7 @@ const startsAtOnce = 8;
 /** Disposing of it disposes of every sandbox that is still there. */
 export class DockerBackend implements SandboxBackend {
   readonly name = "docker";
+  readonly seesEnds: boolean;
   readonly #config: DockerConfig;
   readonly #docker: Docker;
   readonly #onNotice: OnNotice;
@@ -40,6 +41,7 @@ export class DockerBackend implements SandboxBackend {
   /** Throws CONFIG_INVALID for an address that is none; connects to nothing yet. */
   constructor(config: DockerConfig, { onNotice = () => {} }: BackendContext = {}) {
     this.#config = config;
+    this.seesEnds = config.host === undefined || config.host.startsWith("unix:");
     this.#docker = createDockerClient(config);
     this.#onNotice = onNotice;
     this.#puller = new ImagePuller(this.#docker, onNotice);

@@ -19,6 +19,7 @@ export { type LocalConfig, localConfig } from "./local/local-config.ts";
 /** Disposing of it disposes of every sandbox that is still there. */
 export class LocalBackend implements SandboxBackend {
   readonly name = "local";
+  readonly seesEnds = true;
   readonly #config: LocalConfig;
   readonly #closing = new AbortController();
   readonly #creations = new Set<Promise<unknown>>();

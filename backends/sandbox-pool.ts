@@ -8,8 +8,8 @@
  * - A creation belongs to nobody: it goes to whoever then waits longest, and is aborted when nobody needs it.
  *   Requests start as many as they need; ahead of requests at most two are under way.
  * - `maxTotal` holds for all that exist: being made, ready, in use, and until their disposal has settled.
- * - A slot whose end can be seen is replaced at once. One that waited for longer than a moment proves itself with a
- *   command before it is handed out: a connection may be dead without a sign.
+ * - A slot whose end can be seen is replaced at once. One that waited for longer than a moment (a minute on this
+ *   machine) proves itself with a command before it is handed out: a connection may be dead without a sign.
  */
 import { LachesisError } from "../src/contracts/errors.ts";
 import { longestTimerMs } from "../src/contracts/longest-timer.ts";
@@ -34,7 +34,10 @@ export type SandboxPoolOptions = {
   idleTimeoutMs: number;
   /** How long a rollout that was cancelled may keep its sandbox before the pool takes it away. Default: 30 s. */
   leaseGraceMs?: number;
-  /** How long a slot that was made or proven counts as alive, unless its end is seen. Default: 1 s. */
+  /**
+   * How long a slot that was made or proven counts as alive, unless its end is seen. Default: a minute where the
+   * backend sees each end, else 1 s.
+   */
   trustMs?: number;
   onNotice?: OnNotice;
 };
@@ -66,7 +69,7 @@ export class SandboxPool implements SandboxBackend {
     this.#maxTotal = options.maxTotal ?? Number.POSITIVE_INFINITY;
     this.#slots = new Slots({
       backend: options.backend,
-      trustMs: options.trustMs ?? 1_000,
+      trustMs: options.trustMs ?? (options.backend.seesEnds ? 60_000 : 1_000),
       metrics: this.#metrics,
       onChange: () => this.#balance(),
       onFailure: (kind, error) => this.#onFailure(kind, error),

@@ -100,6 +100,8 @@ export type ImageRequest = {
 
 export interface SandboxBackend extends AsyncDisposable {
   readonly name: string;
+  /** Whether `closed` of its sandboxes tells every end at once, since they run on this machine. Default: no. */
+  readonly seesEnds?: boolean;
   /** Proves that sandboxes can be made here; rejects with an error that says how to mend it. */
   check(options: { signal: AbortSignal }): Promise<void>;
   /** A fresh sandbox; the caller disposes of it. A create that is aborted leaves nothing behind. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createBackend } from "../../backends/index.ts";
 import { SandboxPool, type SandboxPoolOptions } from "../../backends/sandbox-pool.ts";
 import { LachesisError } from "../../src/contracts/errors.ts";
@@ -239,6 +239,24 @@ test.each([
   expect((await acquire()).id).toBe(first?.id);
   expect(first?.execs).toBe(execs);
 });
+
+test.each([
+  ["sees each end", true, 0],
+  ["may miss one", false, 1],
+])(
+  "where a backend %s, a slot that waited for two seconds proves itself accordingly",
+  async (_, seesEnds, execs) => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const backend = Object.assign(new ScriptedBackend({ isAutomatic: true }), { seesEnds });
+    await using pool = new SandboxPool({ backend, size: 1, acquireTimeoutMs: 10_000, idleTimeoutMs: 10_000 });
+    await pool.warmUp({ signal });
+    const [slot] = backend.live;
+    vi.advanceTimersByTime(2_000);
+    await pool.create({ rolloutId: "rollout", signal });
+    vi.useRealTimers();
+    expect(slot?.execs).toBe(execs);
+  },
+);
 
 test("a backend that fails tells the first, then all who wait, and is tried again at intervals", async () => {
   const notices: string[] = [];
