@@ -160,6 +160,23 @@ time.sleep(${marker})'`,
       expect(options.isRunning(marker)).toBe(true);
     });
 
+    test.each([0, 1])(
+      "of two commands, the one that is killed takes its own daemons along only (%i)",
+      async (late) => {
+        const sandbox = await open();
+        const markers = [markerSeconds(), markerSeconds()];
+        const ended = await Promise.all(
+          markers.map((marker, index) =>
+            index === late
+              ? run(sandbox, `(setsid sleep ${marker} &); sleep 50`, { timeoutMs: 600 })
+              : run(sandbox, `(setsid sleep ${marker} &); sleep 1.2; echo fine`),
+          ),
+        );
+        expect(ended.map(({ timedOut }) => timedOut)).toEqual(markers.map((_, index) => index === late));
+        expect(markers.map(options.isRunning)).toEqual(markers.map((_, index) => index !== late));
+      },
+    );
+
     test("an abort rejects with the signal's reason and leaves no process", async () => {
       const sandbox = await open();
       const marker = markerSeconds();
