@@ -3,7 +3,9 @@
  * what follows "answer", then any formula or number from the end. Time is linear in the text.
  */
 import { stripThinking } from "../final-answer.ts";
+import { findAnnouncedMaths } from "./announced.ts";
 import { findBoxes } from "./boxes.ts";
+import { hasProse } from "./prose.ts";
 
 export type Candidate = {
   text: string;
@@ -28,10 +30,13 @@ export function findCandidates(text: string): Candidate[] {
   const spans = findFormulas(searched);
   const final = findFinal(searched);
   if (boxes !== null) return final !== null && final.start > boxes.end ? [final, boxes] : [boxes];
-  if (final !== null) return [final, ...fromTheEnd(spans)];
+  const maths = findAnnouncedMaths(searched);
+  const isLater = maths !== null && maths.start >= (final?.start ?? 0);
+  if (final !== null) return [...(isLater ? [maths] : []), final, ...fromTheEnd(spans)];
   const whole = wholeText(searched);
   const announced = findAnnounced(searched);
   return [
+    ...(maths === null ? [] : [maths]),
     ...(whole === null ? [] : [whole]),
     ...(announced === null ? [] : [announced]),
     ...fromTheEnd(spans),
@@ -49,21 +54,6 @@ function wholeText(text: string): Candidate | null {
   if (hasProse(trimmed)) return null;
   return { text: trimmed, start: 0, end: text.length, isPlain: true };
 }
-
-/** Words of a sentence, as opposed to names, functions and units. */
-function hasProse(text: string): boolean {
-  const bare = text.replace(/\\[A-Za-z]+\s*\{[A-Za-z ,.']*\}/g, " ").replace(/\\[A-Za-z]+/g, " ");
-  const words = bare.match(/[A-Za-z]{2,}/g) ?? [];
-  return (
-    words.filter((word) => !mathsWords.test(word)).length > 1 ||
-    /[A-Za-z]{2,}\s+\d|:\s*\S*\s*\d[^:]*[A-Za-z]{2,}/.test(
-      bare.replace(/\b(?:and|or|sqrt|sin|cos|tan|log|ln)\b/g, ""),
-    )
-  );
-}
-
-const mathsWords =
-  /^(?:and|or|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|inf|infinity|oo|arcsin|arccos|arctan|percent|pct|percentage|gcd|lcm|[A-Z]{2}|[a-z]{2})$/;
 
 const percentWord = String.raw`(?:\s{0,5}(?:\\?%|percent(?:age)?\b|pct\b))?`;
 const joint = String.raw`\s{0,9}(?:,?\s{0,9}and|,?\s{0,9}or|,)\s{0,9}`;

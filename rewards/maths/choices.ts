@@ -23,6 +23,8 @@ export function findChoice(text: string): string | null {
     const found = [...end.matchAll(new RegExp(introduction + letter, "gi"))].at(-1)?.[1];
     if (found !== undefined && /[A-Z]/.test(found)) return found;
   }
+  const small = /^\**\(([a-j])\)\**\.?$/.exec(text.trim())?.[1];
+  if (small !== undefined) return small.toUpperCase();
   const first = /^\**\(?([A-Z])\)?\**(?:[.,:)]|\s*$)/.exec(text.trim())?.[1];
   if (first !== undefined) return first;
   return (

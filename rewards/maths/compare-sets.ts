@@ -39,6 +39,16 @@ export function isCondition(expression: Expression): expression is Relation {
   );
 }
 
+/** `x < -1 or x > 1`: conditions of one unknown, of which the joining word says whether all or one must hold. */
+export function isJoinedConditions(expression: Expression): boolean {
+  return (
+    expression.kind === "list" &&
+    expression.joint !== undefined &&
+    expression.items.every(isCondition) &&
+    new Set(symbolsOf(expression)).size === 1
+  );
+}
+
 export function equalRealSets(gold: Expression, answer: Expression, values: ValueComparison): boolean {
   const borders = [...bordersOf(gold), ...bordersOf(answer)];
   if (borders.length > maxBorders) return false;
@@ -56,6 +66,7 @@ function bordersOf(set: Expression): Expression[] {
     );
     return constants.flatMap((constant) => [constant, call("negate", constant)]);
   }
+  if (set.kind === "list") return set.items.flatMap(bordersOf);
   return set.kind === "symbol" ? [] : partsOf(set).filter((part) => !isInfinite(part));
 }
 
@@ -108,6 +119,10 @@ function contains(set: Expression, probe: Expression, values: ValueComparison): 
     }
     case "set":
       return set.items.some((item) => holds(item, "=", probe, values));
+    case "list":
+      return set.joint === "and"
+        ? set.items.every((item) => contains(item, probe, values))
+        : set.items.some((item) => contains(item, probe, values));
     case "symbol":
       return true;
     case "relation": {

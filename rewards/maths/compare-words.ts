@@ -29,9 +29,21 @@ export function equalWords(gold: string, answer: string): boolean {
   return left.length > 1 || right.length > 1 ? left.toLowerCase() === right.toLowerCase() : left === right;
 }
 
+/** Whether a text is words and nothing of a formula: `(a+b)c` and `a+bc` differ by their brackets alone. */
+export function isWords(text: string): boolean {
+  const bare = text.replace(wordBoxes, "").replace(/\\[ ,;!]/g, " ");
+  return (
+    /[A-Za-z]/.test(bare) &&
+    !/[\\\d+*/^_=<>|%&;:[\]]|[A-Za-z]\s*\(/.test(bare) &&
+    !/(?<![A-Za-z]{2})['’-]|(?<![A-Za-z]{3})!/.test(bare)
+  );
+}
+
+const wordBoxes = /\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|rm|bf)(?![A-Za-z])/g;
+
 function plainWords(text: string): string {
   return text
-    .replace(/\\(?:text|textbf|mathrm|mathbf|rm|bf)(?![A-Za-z])/g, "")
+    .replace(wordBoxes, "")
     .replace(/[\s{}$()\\."'“”!?]+/g, "")
     .replace(/,+$/, "");
 }

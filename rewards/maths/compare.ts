@@ -10,7 +10,7 @@ import {
   isAssignment,
   isEquation,
 } from "./compare-relations.ts";
-import { equalRealSets, isCondition, isRealSet } from "./compare-sets.ts";
+import { equalRealSets, isCondition, isJoinedConditions, isRealSet } from "./compare-sets.ts";
 import { ValueComparison } from "./compare-values.ts";
 import { equalWords, spelling } from "./compare-words.ts";
 import { exactValue } from "./exact-value.ts";
@@ -57,13 +57,14 @@ export class Comparison {
     if (isAssignment(left) && isAssignment(right)) return this.#equalAssigned(left, right);
     if (left.kind === "relation" && right.kind === "relation")
       return equalRelations(left, right, this.#values, this.#equalForms);
-    if (isCondition(left) && isRealSet(right)) return equalRealSets(left, right, this.#values);
-    if (isCondition(right) && isRealSet(left)) {
-      return (
-        (this.#options.allowSetRelationComparison || !this.#options.strict) &&
-        equalRealSets(left, right, this.#values)
-      );
+    if (describesSet(left) && isRealSet(right)) return equalRealSets(left, right, this.#values);
+    if (describesSet(right) && isRealSet(left)) {
+      const mayDescribe =
+        this.#options.allowSetRelationComparison || !this.#options.strict || isMembership(gold);
+      return mayDescribe && equalRealSets(left, right, this.#values);
     }
+    if (isJoinedConditions(left) !== isJoinedConditions(right) && describesSet(left) && describesSet(right))
+      return sameUnknown(left, right) && equalRealSets(left, right, this.#values);
     if (left.kind === "relation" || right.kind === "relation") return false;
     return this.#equalObjects(spreadSigns(left), spreadSigns(right));
   };
@@ -176,6 +177,15 @@ export class Comparison {
   }
 }
 
+/** `x > 2`, `|x| < 3`, `x < 1 or x > 2`. */
+function describesSet(expression: Expression): boolean {
+  return isCondition(expression) || isJoinedConditions(expression);
+}
+
+function sameUnknown(left: Expression, right: Expression): boolean {
+  return symbolsOf(left)[0] === symbolsOf(right)[0];
+}
+
 /** As a value where only one of the two is an equation: `x = 5` and `5`. */
 function unwrap(gold: Expression, answer: Expression): [Expression, Expression] {
   if (isMembership(gold) !== isMembership(answer)) {
@@ -188,6 +198,8 @@ function unwrap(gold: Expression, answer: Expression): [Expression, Expression] 
   if (isGoldAssigned && answer.kind !== "relation") return [assignedValue(gold), answer];
   if (isGoldAssigned && !isAssignment(answer) && isEquation(answer) && symbolsOf(answer).length === 0)
     return [assignedValue(gold), assignedValue(answer)];
+  if (isEquation(gold) && answer.kind !== "relation" && symbolsOf(gold).length === 0)
+    return [assignedValue(gold), answer];
   if (gold.kind === "relation") return [gold, answer];
   if (isAssignment(answer)) return [gold, assignedValue(answer)];
   return [gold, isEquation(answer) ? valueOfEquation(answer) : answer];
@@ -202,9 +214,12 @@ function isReals(expression: Expression): boolean {
   return expression.kind === "symbol" && expression.name === "R";
 }
 
-/** `5 = x` says what x is, `2 + 3 = 5` what comes out. */
+/** `5 = x` says what x is, `2 + 3 = 5` what comes out, and `1/6 ≈ 0.17` is exact in front. */
 function valueOfEquation(equation: Relation): Expression {
   const [first, second] = equation.operands;
+  const isRounded =
+    equation.operators.every((operator) => operator === "≈") && symbolsOf(equation).length === 0;
+  if (isRounded && first !== undefined) return first;
   const isTurned =
     equation.operands.length === 2 &&
     second?.kind === "symbol" &&

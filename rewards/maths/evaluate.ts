@@ -91,7 +91,8 @@ export class Evaluator {
 
   #call(name: string, args: readonly Expression[], point: number, bound: Bound, whole: Expression): Value {
     if (name === "sum" || name === "prod") return this.#series(name, args, point, bound, whole);
-    if (name === "det" || name === "lim" || name === "int") return this.random(canonicalKey(whole), point);
+    if (name === "lim" || name === "int") return this.random(canonicalKey(whole), point);
+    if (name === "det") return this.#determinant(args, point, bound, whole);
     const values = args.map((part) => this.evaluate(part, point, bound));
     const [left, right] = values;
     if (left === undefined) throw new UnreadableMaths(`${name} of nothing`);
@@ -185,6 +186,9 @@ export class Evaluator {
         if (this.isComplex(left) || this.isComplex(right))
           throw new UnreadableMaths("a remainder of complex numbers");
         return math.mod(left, right);
+      case "gcd":
+      case "lcm":
+        return values.reduce((all, value) => this.#divisorOrMultiple(name, all, value));
       case "binomial":
         return this.#binomial(left, right);
       case "min":
@@ -209,8 +213,8 @@ export class Evaluator {
     const { math } = this;
     if (this.isComplex(radicand) || this.isComplex(index))
       throw new UnreadableMaths("a root of a complex number");
-    if (!index.isInteger() || index.isZero() || index.abs().gt(1_000))
-      throw new UnreadableMaths("a root of that order");
+    if (index.isZero() || index.abs().gt(1_000)) throw new UnreadableMaths("a root of that order");
+    if (!index.isInteger()) return this.#power(radicand, this.number(1).div(index));
     const isOddRoot = radicand.isNegative() && !index.mod(2).isZero();
     const root = math.pow(isOddRoot ? radicand.neg() : radicand, this.number(1).div(index));
     return isOddRoot ? math.unaryMinus(this.#value(root)) : root;
@@ -252,6 +256,24 @@ export class Evaluator {
       total = this.#value(name === "sum" ? this.math.add(total, term) : this.math.multiply(total, term));
     }
     return total;
+  }
+
+  #divisorOrMultiple(name: "gcd" | "lcm", left: Value, right: Value): Value {
+    const isWhole = (value: Value): value is BigNumber =>
+      !this.isComplex(value) && value.isInteger() && value.abs().lt(1e15);
+    if (!isWhole(left) || !isWhole(right))
+      throw new UnreadableMaths(`a ${name} of numbers that aren't small and whole`);
+    return this.#value(name === "gcd" ? this.math.gcd(left, right) : this.math.lcm(left, right));
+  }
+
+  #determinant(args: readonly Expression[], point: number, bound: Bound, whole: Expression): Value {
+    const [matrix] = args;
+    if (matrix?.kind !== "matrix" || matrix.rows.some((row) => row.length !== matrix.rows.length))
+      return this.random(canonicalKey(whole), point);
+    if (matrix.rows.length > 8) throw new UnreadableMaths("a determinant too large to evaluate");
+    this.spend(matrix.rows.length ** 3);
+    const rows = matrix.rows.map((row) => row.map((item) => this.evaluate(item, point, bound)));
+    return this.#value(this.math.det(this.math.matrix(rows)));
   }
 
   #upTo(value: Value, limit: number): Value {

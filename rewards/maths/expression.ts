@@ -15,7 +15,7 @@ export type Expression =
   | { kind: "application"; name: string; args: readonly Expression[] }
   | { kind: "text"; text: string }
   /** Items with commas between them and no brackets around. */
-  | { kind: "list"; items: readonly Expression[] }
+  | { kind: "list"; items: readonly Expression[]; joint?: "and" | "or" }
   | { kind: "set"; items: readonly Expression[] }
   /** `(1, 2)`, `[0, 1)`: a point or an interval, which only the comparison can tell. */
   | { kind: "bracketed"; open: "(" | "["; close: ")" | "]"; items: readonly Expression[] }

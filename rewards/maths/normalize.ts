@@ -104,7 +104,7 @@ export function normalizeMaths(text: string): string {
   result = result.replace(/[₀-₎]+/g, (run) => `_{${translate(run, subscripts, plainSubscripts)}}`);
   result = result.replace(/[^\p{ASCII}]/gu, (sign) => signs[sign] ?? sign);
   if (/[^\p{ASCII}]/u.test(result)) result = result.normalize("NFKC");
-  result = halveBackslashes(result)
+  result = withPrefixFractions(halveBackslashes(result))
     .replace(/\\\\/g, rowMark)
     .replace(/\uE002\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]/g, rowMark);
   return result
@@ -116,9 +116,10 @@ export function normalizeMaths(text: string): string {
     .replace(/\\close (\s*)\|/g, "$1\\rvert ")
     .replace(/\\(?:open|close) /g, "")
     .replace(
-      /\\(?:displaystyle|textstyle|limits|nolimits|tiny|small|large|Large|bf|rm|it|,|;|:|!|>|@)(?![A-Za-z])/g,
+      /\\(?:(?:displaystyle|textstyle|limits|nolimits|tiny|small|large|Large|bf|rm|it)(?![A-Za-z])|[,;:!>@])/g,
       spacing,
     )
+    .replace(/\\(?:text)?color\s*\{\s*[A-Za-z]{1,20}\s*\}/g, " ")
     .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d)/g, `$1${thousandsMark}`)
     .replace(/(\d),\uE001\s*(?=\d{3})/g, `$1${thousandsMark}`)
     .replace(/(\d)\uE001(?=\d{3}(?!\d))/g, `$1${thousandsMark}`)
@@ -130,6 +131,22 @@ export function normalizeMaths(text: string): string {
     .replace(/[$€£¥₹₽]/g, " ")
     .replace(/\\%/g, "%")
     .replace(/\\&/g, " \\and ");
+}
+
+/** `{1 \over 2}` and `{5 \choose 2}` as `\frac{1}{2}` and `\binom{5}{2}`; of nested ones the innermost first. */
+function withPrefixFractions(text: string): string {
+  let result = text;
+  for (let round = 0; round < 5 && /\\(?:over|choose)(?![A-Za-z])/.test(result); round++) {
+    result = result.replace(
+      /\{([^{}]{1,200}|(?:[^{}]|\{[^{}]{0,100}\}){1,200}?)\\(over|choose)(?![A-Za-z])((?:[^{}]|\{[^{}]{0,100}\}){1,200}?)\}/,
+      (_match, top: string, name: string, bottom: string) =>
+        `\\${name === "over" ? "frac" : "binom"}{${top}}{${bottom}}`,
+    );
+  }
+  return result.replace(
+    /^([^{}\\]{1,100})\\over(?![A-Za-z])([^{}\\]{1,100})$/,
+    (_match, top: string, bottom: string) => `\\frac{${top}}{${bottom}}`,
+  );
 }
 
 function spacing(command: string): string {

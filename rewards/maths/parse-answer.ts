@@ -23,11 +23,20 @@ export function parseAnswer(text: string): Expression {
     argument: parseArgument,
   });
   const groups = [parseCommaList(reader)];
-  while (takeConnector(reader)) {
+  const joints = new Set<string>();
+  for (;;) {
+    const connector = takeConnector(reader);
+    if (connector === null) break;
+    joints.add(connector);
     if (!reader.isAtEnd) groups.push(parseCommaList(reader));
   }
   if (!reader.isAtEnd) reader.refuse("expected the end of the answer");
-  return joinGroups(groups);
+  const joined = joinGroups(groups);
+  const [joint, another] = joints;
+  const isWord = (joint === "and" || joint === "or") && another === undefined;
+  return isWord && joined.kind === "list" && joined.items.length === groups.length
+    ? { ...joined, joint }
+    : joined;
 }
 
 /** `p=5,q=2; p=7,q=2` are two pairs; `19, 46 and 82` are three numbers. */
@@ -62,11 +71,12 @@ function isConnector(reader: TokenReader): boolean {
   );
 }
 
-function takeConnector(reader: TokenReader): boolean {
-  let found = false;
+/** The joining word, or "" for a mere sign; null where nothing joins. */
+function takeConnector(reader: TokenReader): string | null {
+  let found: string | null = null;
   while (isConnector(reader)) {
-    reader.next();
-    found = true;
+    const word = /and|or/i.exec(reader.next().text)?.[0].toLowerCase();
+    found = word ?? found ?? "";
   }
   return found;
 }

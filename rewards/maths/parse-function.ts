@@ -156,7 +156,12 @@ export function parseBigOperator(reader: TokenReader, name: string): Expression 
     const body = name === "int" || name === "lim" ? reader.grammar.sum(reader) : parsePowerProduct(reader);
     if (lower.kind === "relation" && lower.operands.length === 2 && lower.operators[0] === "=") {
       const [variable = lower, from = lower] = lower.operands;
-      return call(name, variable, from, upper, body);
+      if (variable.kind !== "constant") return call(name, variable, from, upper, body);
+      // Who counts with i or e means no constant.
+      const counter = symbol(variable.name);
+      const counted = (part: Expression): Expression =>
+        part.kind === "constant" && part.name === variable.name ? counter : mapParts(part, counted);
+      return call(name, counter, from, upper, counted(body));
     }
     return { kind: "application", name, args: [lower, upper, body] };
   });

@@ -1,5 +1,5 @@
 /** Numbers, names, brackets, roots, fractions and everything else that a product is made of. */
-import { parseDecimal } from "../rational.ts";
+import { parseDecimal, type Rational } from "../rational.ts";
 import { call, type Expression, integer, symbol } from "./expression.ts";
 import { applyFunction, isFunction, parseBigOperator } from "./parse-function.ts";
 import { parseBracketed, parseMatrix, parseSetBraces } from "./parse-group.ts";
@@ -52,6 +52,8 @@ function parseNumber(reader: TokenReader): Expression {
   const [digits = "", exponent = "0"] = text.toLowerCase().split("e");
   const value = parseDecimal(digits.replace(/\.$/, ""), Number(exponent));
   if (value === null) reader.refuse("the number has too many digits");
+  const period = digits.includes(".") && exponent === "0" ? takePeriod(reader) : null;
+  if (period !== null) return { kind: "number", value: repeating(digits, period), isDecimal: false };
   const isDecimal = digits.includes(".") || Number(exponent) < 0;
   const number: Expression = { kind: "number", value, isDecimal };
   if (!reader.takeSign("_")) return number;
@@ -62,6 +64,25 @@ function parseNumber(reader: TokenReader): Expression {
   const base = /^\d{1,2}$/.test(subscript) ? Number(subscript) : 0;
   const inBase = base >= 2 && base <= 36 ? readInBase(digits, base) : null;
   return inBase === null ? symbol(`${digits}_${subscript}`) : integer(inBase);
+}
+
+/** The digits under the line of `0.1\overline{6}`. */
+function takePeriod(reader: TokenReader): string | null {
+  if (!reader.is("command", "overline", "bar", "dot", "overbar")) return null;
+  const [open, period, close] = [reader.peek(), reader.peek(2), reader.peek(3)];
+  if (open.text !== "{" || close.text !== "}" || !/^\d{1,100}$/.test(period.text)) return null;
+  reader.next();
+  reader.takeGroup();
+  return period.text;
+}
+
+function repeating(digits: string, period: string): Rational {
+  const [whole = "", fraction = ""] = digits.split(".");
+  const nines = 10n ** BigInt(period.length) - 1n;
+  return {
+    numerator: BigInt(whole + fraction) * nines + BigInt(period),
+    denominator: nines * 10n ** BigInt(fraction.length),
+  };
 }
 
 function readInBase(digits: string, base: number): bigint | null {

@@ -50,6 +50,11 @@ function startsMixedFraction(reader: TokenReader): boolean {
 
 /** `4\\frac{4}{9}` and `4 4/9` are sums, unless the fraction isn't a proper one. */
 function mixedNumber(left: Expression, fraction: Expression): Expression | null {
+  if (fraction.kind === "call" && fraction.name === "percent") {
+    const [inside] = fraction.args;
+    const mixed = inside === undefined ? null : mixedNumber(left, inside);
+    return mixed === null ? null : call("percent", mixed);
+  }
   const isMinus = isCall(left, "negate");
   const whole = isMinus ? left.args[0] : left;
   if (

@@ -8,7 +8,7 @@
 import { type Candidate, findCandidates } from "./candidates.ts";
 import { findChoice, isChoice, leadingChoice } from "./choices.ts";
 import { Comparison } from "./compare.ts";
-import { equalWords } from "./compare-words.ts";
+import { equalWords, isWords } from "./compare-words.ts";
 import { type Expression, UnreadableMaths } from "./expression.ts";
 import { parseAnswer } from "./parse-answer.ts";
 import { parsePlain } from "./parse-plain.ts";
@@ -38,7 +38,7 @@ type Extracted = { text: string; expression: Expression | null; problem: string 
 const maxSteps = 4_000;
 
 export function verifyMath(gold: string, answer: string, options: VerifyMathOptions = {}): MathVerdict {
-  const expected = extract(gold);
+  const expected = extract(gold) ?? extractWords(gold);
   if (expected === null) return { equal: false, gold: "", answer: "", why: "the gold text holds no answer" };
   const given =
     (isChoice(expected.text) ? extractChoice(answer) : null) ?? extract(answer) ?? extractWords(answer);
@@ -46,7 +46,7 @@ export function verifyMath(gold: string, answer: string, options: VerifyMathOpti
   if (given === null) return { equal: false, ...shown, why: "the text holds no answer" };
   if (squeeze(expected.text) === squeeze(given.text))
     return { equal: true, ...shown, why: "both are written alike" };
-  if (isWordy(expected.text) && isWordy(given.text) && equalWords(expected.text, given.text))
+  if (isWords(expected.text) && isWords(given.text) && equalWords(expected.text, given.text))
     return { equal: true, ...shown, why: "both are the same words" };
   if (expected.expression === null || given.expression === null) {
     const side = expected.expression === null ? `gold (${expected.problem})` : `answer (${given.problem})`;
@@ -122,10 +122,6 @@ function lastNumber(text: string): Expression | null {
     if (!(error instanceof UnreadableMaths)) throw error;
     return null;
   }
-}
-
-function isWordy(text: string): boolean {
-  return /[A-Za-z]/.test(text) && !/\d/.test(text);
 }
 
 function extractChoice(answer: string): Extracted | null {

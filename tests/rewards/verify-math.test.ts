@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { verifyMath } from "../../rewards/index.ts";
 import { equalPairs, type Row, unequalPairs } from "./maths-pairs.ts";
+import { verdicts } from "./maths-verdicts.ts";
+import { verdictsOfTexts } from "./maths-verdicts-of-texts.ts";
 
 function pairsOf(rows: readonly Row[]): [string, string][] {
   return rows.flatMap(([gold, ...answers]) => answers.map((answer): [string, string] => [gold, answer]));
@@ -16,6 +18,12 @@ describe.each(Object.entries(equalPairs))("equal: %s", (_category, rows) => {
 describe.each(Object.entries(unequalPairs))("unequal: %s", (_category, rows) => {
   test.each(pairsOf(rows))("%s isn't answered by %s", (gold, answer) => {
     expect(verifyMath(gold, answer)).toMatchObject({ equal: false });
+  });
+});
+
+describe.each(Object.entries({ ...verdicts, ...verdictsOfTexts }))("%s", (_category, rows) => {
+  test.each(rows)("%s: gold %s, answer %s", (equal, gold, answer) => {
+    expect(verifyMath(gold, answer)).toMatchObject({ equal });
   });
 });
 
