@@ -1,5 +1,6 @@
 /** `accuracy`: 1 when the answer is right, else 0. */
 import { z } from "zod";
+import { scoreAsGsm8kPaper } from "../gsm8k-paper.ts";
 import { type MathVerdict, verifyMath } from "../maths/verify-maths.ts";
 import { scoreNumericAnswer } from "../numeric-answer.ts";
 import { answerText, defineReward, type RewardCall, textField } from "../reward.ts";
@@ -7,10 +8,10 @@ import { answerText, defineReward, type RewardCall, textField } from "../reward.
 export const accuracyParameters = z.strictObject({
   answer_field: z.string().default("answer").describe("The item's field with the gold answer."),
   verifier: z
-    .enum(["maths", "number", "exact"])
+    .enum(["maths", "number", "gsm8k_paper", "exact"])
     .default("maths")
     .describe(
-      "maths: any expression, as docs/rewards.md says. number: one number, as GSM8K has it. exact: the same text.",
+      "maths: any expression, as docs/rewards.md says. number: one number, by its value. gsm8k_paper: the text behind `####`, as the GSM8K paper compared it. exact: the same text.",
     ),
   max_boxes: z
     .int()
@@ -46,6 +47,8 @@ export function isRight({ rollout, item }: RewardCall, parameters: AccuracyParam
       return answer === gold.trim();
     case "number":
       return scoreNumericAnswer(gold, answer) === 1;
+    case "gsm8k_paper":
+      return scoreAsGsm8kPaper(gold, answer) === 1;
     case "maths": {
       const verdict = verifyMath(gold, answer);
       if (!verdict.equal || parameters.problem_field === null) return verdict.equal;
