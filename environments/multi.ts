@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { JsonObject } from "../src/contracts/chat.ts";
 import { LachesisError } from "../src/contracts/errors.ts";
 import type { ScoredGroup } from "../src/contracts/scored-group.ts";
-import { BaseEnv } from "../src/env/base-env.ts";
+import { BaseEnv, type PrepareOptions } from "../src/env/base-env.ts";
 import { deriveSeed } from "../src/env/derive-seed.ts";
 import type { EnvDefaults, OpenedEnvironment } from "../src/env/env-class.ts";
 import { baseEnvConfig } from "../src/env/env-config.ts";
@@ -69,14 +69,14 @@ export class MultiEnv extends BaseEnv<MultiItem, MultiConfig> {
 
   #parts: Part[] = [];
 
-  override async prepare(options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {
+  override async prepare(options: PrepareOptions): Promise<void> {
     const { openEnvironment } = this.services;
     if (openEnvironment === undefined) {
       throw new LachesisError("INTERNAL", "multi: the run can't open further environments.");
     }
     for (const { name, weight, config, place, label } of this.#entries()) {
       const shared = { ...this.#runConfig(), seed: deriveSeed(this.config.seed, "part", label) };
-      const opened = await openEnvironment({ name, config, shared, place });
+      const opened = await openEnvironment({ name, config, shared, place, purpose: options.purpose });
       const { env } = opened;
       this.#parts.push({
         env,

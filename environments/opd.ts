@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { RewardItem } from "../rewards/reward.ts";
 import { LachesisError, toLachesisError } from "../src/contracts/errors.ts";
 import type { TeacherModel } from "../src/contracts/teacher-model.ts";
+import type { PrepareOptions } from "../src/env/base-env.ts";
 import { distillGroup, distillTargets } from "../src/env/distill-group.ts";
 import type { EnvDefaults } from "../src/env/env-class.ts";
 import type { GroupContext, GroupResult } from "../src/env/group.ts";
@@ -52,10 +53,11 @@ export class OpdEnv extends MathAgentEnv<OpdConfig> {
 
   #proved: TeacherModel | undefined;
 
-  /** For training, proves before the first rollout that the teacher can teach. */
-  override async prepare(options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {
+  /** Where groups are wanted, proves before the first rollout that the teacher can teach. */
+  override async prepare(options: PrepareOptions): Promise<void> {
     await super.prepare(options);
-    if (options.forTraining) await this.#openTeacher(options.signal);
+    const { purpose, signal } = options;
+    if (purpose === "serve" || purpose === "process") await this.#openTeacher(signal);
   }
 
   override async collectGroup(item: RewardItem, context: GroupContext): Promise<GroupResult> {

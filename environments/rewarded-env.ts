@@ -7,6 +7,7 @@ import { createReward, type RewardSpec, rewardSpec } from "../rewards/create-rew
 import type { Reward, RewardItem, RewardResult } from "../rewards/reward.ts";
 import { RewardStatistics } from "../rewards/reward-statistics.ts";
 import type { AgentResult } from "../src/agent/agent-result.ts";
+import type { PrepareOptions } from "../src/env/base-env.ts";
 import type { HermesAgentEnvConfig } from "../src/env/env-config.ts";
 import { HermesAgentBaseEnv, type RolloutPlace } from "../src/env/hermes-agent-base-env.ts";
 import type { PlayedRollout } from "../src/env/run-rollout.ts";
@@ -41,7 +42,7 @@ export abstract class RewardedEnv<
   });
 
   /** Proves that the configured reward can be made, too: REWARD_UNKNOWN, REWARD_INVALID. */
-  override async prepare(options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {
+  override async prepare(options: PrepareOptions): Promise<void> {
     this.#openReward();
     await super.prepare(options);
   }

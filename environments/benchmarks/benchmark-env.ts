@@ -10,6 +10,7 @@ import { LachesisError } from "../../src/contracts/errors.ts";
 import { openDataset } from "../../src/data/dataset.ts";
 import { type BadRow, ItemCursor } from "../../src/data/item-cursor.ts";
 import { rowAsJson } from "../../src/data/row-json.ts";
+import type { PrepareOptions } from "../../src/env/base-env.ts";
 import type { EnvDefaults } from "../../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../../src/env/evaluation.ts";
@@ -80,8 +81,8 @@ export abstract class BenchmarkEnv<
   }
 
   /** Rejects with BENCHMARK_NOT_FOR_TRAINING where a trainer asks. */
-  override async prepare(options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {
-    if (options.forTraining === true) throw notForTraining(this.name);
+  override async prepare(options: PrepareOptions): Promise<void> {
+    if (options.purpose === "serve") throw notForTraining(this.name);
     await super.prepare(options);
   }
 

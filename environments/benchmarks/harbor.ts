@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { AgentResult } from "../../src/agent/agent-result.ts";
 import { LachesisError, toLachesisError } from "../../src/contracts/errors.ts";
 import type { SandboxSpec } from "../../src/contracts/sandbox.ts";
+import type { PrepareOptions } from "../../src/env/base-env.ts";
 import type { EnvDefaults } from "../../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../../src/env/evaluation.ts";
@@ -100,8 +101,8 @@ export class HarborEnv<Config extends HarborConfig = HarborConfig> extends Herme
     return readTaskFolders(this.config.tasks_path ?? join(import.meta.dirname, "data", "tasks"));
   }
 
-  override async prepare(options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {
-    if (options.forTraining === true) throw notForTraining(this.name);
+  override async prepare(options: PrepareOptions): Promise<void> {
+    if (options.purpose === "serve") throw notForTraining(this.name);
     await super.prepare(options);
   }
 

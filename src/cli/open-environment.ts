@@ -19,11 +19,11 @@ export type Run = {
 
 /** Rejects with ENVIRONMENT_UNKNOWN, ENVIRONMENT_FILE_INVALID or CONFIG_INVALID, or as its parts do. */
 export async function openEnvironment(
-  { name, config, shared, place }: EnvironmentRequest,
+  { name, ...request }: EnvironmentRequest,
   { services, registered, openParts }: Run,
 ): Promise<OpenedEnvironment> {
   const envClass = await findEnvironment(name, registered);
-  const resolved = resolve(envClass, { config, shared, place });
+  const resolved = resolve(envClass, request);
   await using started = new AsyncDisposableStack();
   const parts = await openParts(resolved, started);
   const env: BaseEnv = createEnvironment(envClass, { config: resolved, services: { ...services, ...parts } });
@@ -32,13 +32,13 @@ export async function openEnvironment(
 }
 
 function resolve(
-  { configSchema, defaults, envName }: EnvClass,
-  { config, shared, place }: Omit<EnvironmentRequest, "name">,
+  { configSchema, defaults, validationDefaults, envName }: EnvClass,
+  { config, shared, place, purpose }: Omit<EnvironmentRequest, "name">,
 ): ConfigMap {
+  const own =
+    purpose === "validate" ? { ...defaults?.env, ...validationDefaults?.env } : (defaults?.env ?? {});
   const known = Object.entries(shared).filter(([key]) => Object.hasOwn(configSchema.shape, key));
-  const parsed = configSchema.safeParse(
-    mergeMaps(defaults?.env ?? {}, { ...config }, Object.fromEntries(known)),
-  );
+  const parsed = configSchema.safeParse(mergeMaps(own, { ...config }, Object.fromEntries(known)));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     ({ path, message }) => `${[place, ...path].join(".")}: ${message}`,

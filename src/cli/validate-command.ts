@@ -17,6 +17,7 @@ import { splitArguments } from "./dotted-flags.ts";
 import { openServices } from "./environment-services.ts";
 import { findEnvironment } from "./find-environment.ts";
 import { parseCount } from "./flag-units.ts";
+import { counted } from "./progress-lines.ts";
 import { resolveConfig } from "./resolve-config.ts";
 import { Shutdown } from "./shutdown.ts";
 import { padText } from "./text-width.ts";
@@ -113,7 +114,7 @@ async function runValidate(
 /** A line for each policy: what it scored, what it should have. */
 export function reportText(
   name: string,
-  { items, policies, passes }: ValidationReport,
+  { items, environments, policies, passes }: ValidationReport,
   colors: Colors,
 ): string {
   const number = (value: number | null) => (value === null ? "-" : value.toFixed(3));
@@ -132,5 +133,9 @@ export function reportText(
   const end = passes
     ? colors.green("The reward tells them apart.")
     : colors.red("The reward can't be trusted yet: see above.");
-  return `${name}: ${items} items with each policy\n\n${colors.dim(heading)}\n${lines.join("\n")}\n\n${end}\n`;
+  const played =
+    environments === 1
+      ? `${counted(items, "item")} with each policy`
+      : `${counted(items, "item")} of ${environments} environments, each with its own policies`;
+  return `${name}: ${played}\n\n${colors.dim(heading)}\n${lines.join("\n")}\n\n${end}\n`;
 }

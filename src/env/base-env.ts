@@ -8,10 +8,13 @@
  */
 import type { JsonObject } from "../contracts/chat.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
-import type { EnvArguments, EnvClass, EnvServices } from "./env-class.ts";
+import type { EnvArguments, EnvClass, EnvServices, RunPurpose } from "./env-class.ts";
 import type { BaseEnvConfig } from "./env-config.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
+
+/** Without a purpose the scores alone are wanted. */
+export type PrepareOptions = { signal: AbortSignal; purpose?: RunPurpose | undefined };
 
 export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = BaseEnvConfig> {
   /** Registered name, kebab-case; every environment sets its own. */
@@ -28,11 +31,8 @@ export abstract class BaseEnv<Item = unknown, Config extends BaseEnvConfig = Bas
     this.services = services;
   }
 
-  /**
-   * The engine's own preparation, before `setup`; environments override `setup` instead. `forTraining`: a trainer
-   * will get the groups.
-   */
-  async prepare(_options: { signal: AbortSignal; forTraining?: boolean }): Promise<void> {}
+  /** The engine's own preparation, before `setup`; environments override `setup` instead. */
+  async prepare(_options: PrepareOptions): Promise<void> {}
 
   /** Loads what the environment needs before its first item, e.g. a dataset. */
   async setup(_options: { signal: AbortSignal }): Promise<void> {}

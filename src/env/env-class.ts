@@ -51,6 +51,12 @@ export type EnvServices = {
   openEnvironment?(request: EnvironmentRequest): Promise<OpenedEnvironment>;
 };
 
+/**
+ * What the rollouts of a run are for: `serve` hands their groups to a trainer, `process` writes them, `evaluate` and
+ * `validate` want the scores alone.
+ */
+export type RunPurpose = "serve" | "process" | "evaluate" | "validate";
+
 /** An environment that another one asks for. */
 export type EnvironmentRequest = {
   /** Registered name, or the path of its file. */
@@ -61,6 +67,8 @@ export type EnvironmentRequest = {
   shared: Readonly<Record<string, unknown>>;
   /** Where `config` stands, for messages. */
   place: string;
+  /** For `validate`, the class's `validationDefaults` stand over its `defaults`. */
+  purpose?: RunPurpose | undefined;
 };
 
 /** Disposing of it closes what it had for itself, after its own `cleanup`. */

@@ -20,7 +20,9 @@ export async function evaluateEnvironment({
 }: RunSignals &
   Partial<Omit<RunEvaluationOptions, "signal" | "drain">> & { env: BaseEnv }): Promise<WrittenEvaluation> {
   passKOf(env.config);
-  await using _cleanup = await startEnvironment(env, AbortSignal.any([drain, abort]));
+  await using _cleanup = await startEnvironment(env, AbortSignal.any([drain, abort]), {
+    purpose: "evaluate",
+  });
   await proveWritable(directory);
   const written = await runEvaluation(env, { ...options, signal: abort, drain, directory });
   if (written !== null) return written;

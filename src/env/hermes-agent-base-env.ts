@@ -12,7 +12,7 @@ import { builtinTools } from "../tools/builtin-tools.ts";
 import type { ToolContext } from "../tools/tool-context.ts";
 import { requireUsable, ToolRegistry } from "../tools/tool-registry.ts";
 import { lackingToolsets, resolveTools } from "../tools/toolsets.ts";
-import { BaseEnv } from "./base-env.ts";
+import { BaseEnv, type PrepareOptions } from "./base-env.ts";
 import { buildGroup } from "./build-group.ts";
 import { deriveSeed } from "./derive-seed.ts";
 import { type HermesAgentEnvConfig, passKOf } from "./env-config.ts";
@@ -109,15 +109,9 @@ export abstract class HermesAgentBaseEnv<
   }
 
   /** Proves before the first rollout that sandboxes can be made and the chosen tools work. */
-  override async prepare({
-    signal,
-    forTraining = false,
-  }: {
-    signal: AbortSignal;
-    forTraining?: boolean;
-  }): Promise<void> {
+  override async prepare({ signal, purpose }: PrepareOptions): Promise<void> {
     const hasTokens = this.services.servers.openSession !== undefined;
-    if (forTraining && !hasTokens && !this.config.allow_placeholder_tokens) {
+    if (purpose === "serve" && !hasTokens && !this.config.allow_placeholder_tokens) {
       throw new LachesisError(
         "PLACEHOLDER_TOKENS_REFUSED",
         "Chat completion servers (openai.server_type openai) give no token ids: there would be nothing to train on.",

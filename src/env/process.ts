@@ -72,7 +72,7 @@ export async function processEnvironment({
   const stop = AbortSignal.any([drain, abort]);
   using _lock = lockRun(runDirectory);
   if (record.outputs === null) await saveProcessRecord(runDirectory, record);
-  await using _cleanup = await startEnvironment(env, stop);
+  await using _cleanup = await startEnvironment(env, stop, { purpose: "process" });
   const path = config.data_path_to_save_groups ?? join("data", `${env.name}.jsonl`);
   await using journal = await ProcessJournal.open({ runDirectory, record, path, model, signal: stop });
 

@@ -46,7 +46,7 @@ export async function serveEnvironment(options: ServeOptions): Promise<ServeSumm
   const { events, logger, runDirectory } = services;
   const stop = AbortSignal.any([drain, abort]);
 
-  await using _environment = await startEnvironment(env, stop, { forTraining: true });
+  await using _environment = await startEnvironment(env, stop, { purpose: "serve" });
   await using copy =
     config.data_path_to_save_groups === null ? null : await GroupFile.open(config.data_path_to_save_groups);
   await using client = new RolloutApiClient({

@@ -1,5 +1,6 @@
 import { untilAborted } from "../contracts/until-aborted.ts";
 import type { BaseEnv } from "./base-env.ts";
+import type { RunPurpose } from "./env-class.ts";
 
 /** How a run is told to end: `drain` first (finish what is in flight), `abort` for at once. */
 export type RunSignals = { drain: AbortSignal; abort: AbortSignal };
@@ -11,11 +12,11 @@ export type RunSignals = { drain: AbortSignal; abort: AbortSignal };
 export async function startEnvironment(
   env: BaseEnv,
   signal: AbortSignal,
-  { forTraining = false }: { forTraining?: boolean } = {},
+  { purpose }: { purpose?: RunPurpose } = {},
 ): Promise<AsyncDisposable> {
   try {
     signal.throwIfAborted();
-    await untilAborted(env.prepare({ signal, forTraining }), signal);
+    await untilAborted(env.prepare({ signal, purpose }), signal);
     await untilAborted(env.setup({ signal }), signal);
   } catch (error) {
     // What made the start fail is the news; a clean-up that fails because of it is not.

@@ -33,7 +33,10 @@ export type PolicyReport = {
 };
 
 export type ValidationReport = {
+  /** Of all environments that were played. */
   items: number;
+  /** More than one where the environment mixes others. */
+  environments: number;
   policies: readonly PolicyReport[];
   passes: boolean;
 };
@@ -57,7 +60,7 @@ export async function validateEnvironment({
   items: wanted,
   signal,
 }: ValidateOptions): Promise<ValidationReport> {
-  await using _cleanup = await startEnvironment(env, signal);
+  await using _cleanup = await startEnvironment(env, signal, { purpose: "validate" });
   const parts = env.parts();
   const players = parts.length > 0 ? parts : [{ label: null, env }];
   const reports: PolicyReport[] = [];
@@ -68,7 +71,12 @@ export async function validateEnvironment({
     const named = label === null ? "" : `${label}: `;
     reports.push(...own.reports.map((report) => ({ ...report, policy: `${named}${report.policy}` })));
   }
-  return { items, policies: reports, passes: reports.every(({ passes }) => passes) };
+  return {
+    items,
+    environments: players.length,
+    policies: reports,
+    passes: reports.every(({ passes }) => passes),
+  };
 }
 
 async function validatePlayer(

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatRequest } from "../../src/contracts/chat.ts";
 import { LachesisError } from "../../src/contracts/errors.ts";
 import { Cancellation } from "../../src/env/cancellation.ts";
+import type { RunPurpose } from "../../src/env/env-class.ts";
 import type { GroupContext } from "../../src/env/group.ts";
 import { recordEvents, testServices } from "../support/env-services.ts";
 import { answer, rightAnswer, SumsEnv } from "../support/sums-env.ts";
@@ -203,11 +204,11 @@ describe("prepare", () => {
   test("refuses to feed a trainer from servers without token ids, unless told", async () => {
     await using services = await testServices();
     const { signal } = new AbortController();
-    const prepare = (config: { allow_placeholder_tokens?: boolean }, forTraining: boolean) =>
-      SumsEnv.make(services, config).prepare({ signal, forTraining });
-    await expect(prepare({}, true)).rejects.toMatchObject({ code: "PLACEHOLDER_TOKENS_REFUSED" });
-    await expect(prepare({ allow_placeholder_tokens: true }, true)).resolves.toBeUndefined();
-    await expect(prepare({}, false)).resolves.toBeUndefined();
+    const prepare = (config: { allow_placeholder_tokens?: boolean }, purpose: RunPurpose) =>
+      SumsEnv.make(services, config).prepare({ signal, purpose });
+    await expect(prepare({}, "serve")).rejects.toMatchObject({ code: "PLACEHOLDER_TOKENS_REFUSED" });
+    await expect(prepare({ allow_placeholder_tokens: true }, "serve")).resolves.toBeUndefined();
+    await expect(prepare({}, "process")).resolves.toBeUndefined();
   });
 
   test("names an unknown toolset before any rollout", async () => {

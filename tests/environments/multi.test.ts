@@ -153,6 +153,13 @@ test("validation plays each of them", async () => {
   expect(report.items).toBe(6);
 });
 
+test("validation of a benchmark in the mix plays the rows that ship, as it does alone", async () => {
+  const server = new PolicyServer();
+  await using run = await open({ environments: [cards, { name: "mmlu" }] }, server);
+  const report = await validateEnvironment({ env: run.env, server, items: 2, signal });
+  expect(report).toMatchObject({ passes: true, items: 4, environments: 2 });
+});
+
 describe("a configuration", () => {
   test.each([
     ["of an unknown environment", [{ name: "gamez" }], "ENVIRONMENT_UNKNOWN", "gamez"],

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { bundledMaths } from "../../environments/math-agent.ts";
 import { MathAgentTeacher, readMathsProblems } from "../../environments/math-agent-teacher.ts";
 import { OpdEnv } from "../../environments/opd.ts";
+import type { RunPurpose } from "../../src/env/env-class.ts";
+import { startEnvironment } from "../../src/env/start-environment.ts";
 import { practiceConfig } from "../../src/practice/practice-config.ts";
 import { startPracticeServer } from "../../src/practice/practice-server.ts";
 import type { WireName } from "../../src/practice/wire/token-wire.ts";
@@ -89,7 +91,25 @@ test("a teacher with another vocabulary is refused before the first rollout", as
   ).rejects.toMatchObject({ code: "TEACHER_TOKENIZER_DIFFERS" });
 });
 
-test("without a teacher a group fails, and says what to set; evaluations need none", async () => {
+test("without a teacher no group is begun, and what to set is said; evaluations need none", async () => {
+  await using services = await testServices();
+  const { signal } = new AbortController();
+  const start = (purpose: RunPurpose) =>
+    startEnvironment(
+      new OpdEnv({ services, config: OpdEnv.configSchema.parse(OpdEnv.defaults.env) as never }),
+      signal,
+      { purpose },
+    );
+  await expect(start("process")).rejects.toMatchObject({
+    code: "CONFIG_INVALID",
+    message: expect.stringContaining("env.teacher is not set"),
+  });
+  for (const purpose of ["evaluate", "validate"] as const) {
+    await using _started = await start(purpose);
+  }
+});
+
+test("a group without a teacher fails for good", async () => {
   await using services = await testServices();
   const env = new OpdEnv({ services, config: OpdEnv.configSchema.parse(OpdEnv.defaults.env) as never });
   await env.setup({ signal: new AbortController().signal });

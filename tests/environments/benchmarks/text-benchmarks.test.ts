@@ -49,7 +49,7 @@ test.each(benchmarks)(
     await using services = await testServices();
     const config = envClass.configSchema.parse({ ...envClass.defaults?.env });
     const env = new envClass({ services, config } as never);
-    await expect(env.prepare({ signal, forTraining: true })).rejects.toMatchObject({
+    await expect(env.prepare({ signal, purpose: "serve" })).rejects.toMatchObject({
       code: "BENCHMARK_NOT_FOR_TRAINING",
       hint: expect.stringContaining("math-agent"),
     });
