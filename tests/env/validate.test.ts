@@ -4,11 +4,14 @@ import { environments } from "../../environments/index.ts";
 import type { AgentResult } from "../../src/agent/agent-result.ts";
 import { openToolServices } from "../../src/cli/tool-services.ts";
 import { createEnvironment } from "../../src/env/create-environment.ts";
+import type { EnvClass } from "../../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
 import { inTurn, PolicyServer, randomPolicy, type ValidationPolicies } from "../../src/env/policies.ts";
 import { validateEnvironment } from "../../src/env/validate.ts";
 import { testServices } from "../support/env-services.ts";
+import { bubblewrapSkipReason } from "../support/local-sandboxes.ts";
+import { plainBackend, walledBackend } from "../support/rollout-context.ts";
 
 const { signal } = new AbortController();
 type Config = z.output<typeof hermesAgentEnvConfig>;
@@ -131,11 +134,20 @@ test("random play is the same for the same seed, and calls what there is with ar
 /** `dataset` has no rows of its own, `multi` no items but other environments' (tests/environments/multi.test.ts). */
 const validated = environments.filter(({ envName }) => envName !== "dataset" && envName !== "multi");
 
-test.each(validated.map((envClass) => [envClass.envName, envClass] as const))(
+/** Cheats that get a shell plant files and kill processes: behind walls, or not at all. */
+const hasTools = ({ defaults }: EnvClass): boolean => {
+  const toolsets = defaults?.env?.enabled_toolsets;
+  return !Array.isArray(toolsets) || toolsets.length > 0;
+};
+
+test.for(validated.map((envClass) => [envClass.envName, envClass] as const))(
   "%s can be trusted",
-  async (_name, envClass) => {
+  async ([, envClass], { skip }) => {
+    if (hasTools(envClass)) skip(bubblewrapSkipReason !== undefined, bubblewrapSkipReason);
     const server = new PolicyServer();
-    await using services = await testServices((request) => server.chatCompletion(request));
+    await using backend = hasTools(envClass) ? walledBackend() : plainBackend();
+    await using plain = await testServices((request) => server.chatCompletion(request));
+    const services = { ...plain, backend };
     const given = { ...envClass.defaults?.env, ...envClass.validationDefaults?.env };
     const config = envClass.configSchema.parse(given);
     await using tools = await openToolServices(config);

@@ -29,7 +29,18 @@ export async function verifyTask(
   toolContext: ToolContext,
   hasImage: boolean,
 ): Promise<TaskVerdict> {
-  const root = hasImage ? "" : `/tmp/verifier-${randomBytes(8).toString("hex")}`;
+  if (hasImage) return await runTests(task, toolContext, "");
+  const root = `/tmp/verifier-${randomBytes(8).toString("hex")}`;
+  try {
+    return await runTests(task, toolContext, root);
+  } finally {
+    // Without isolation it would stay on this machine. A sandbox that is gone has taken it along.
+    await toolContext.terminal(`rm -rf -- ${root}`, { timeoutMs: clearingMs }).catch(() => undefined);
+  }
+}
+
+/** `root`: a directory for tests and verdict; "" = where the format has them. */
+async function runTests(task: HarborTask, toolContext: ToolContext, root: string): Promise<TaskVerdict> {
   const [tests, logs] = [`${root}/tests`, `${root}/logs/verifier`];
   await toolContext.terminal(endEverythingElse, { timeoutMs: clearingMs });
   const cleared = await toolContext.terminal(
