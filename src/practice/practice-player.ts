@@ -60,7 +60,7 @@ export class PracticePlayer {
   /** Takes what was really answered, so that the rollout is known again when its next turn comes. */
   answered(request: PlayRequest, { task }: Played, turn: PlayedTurn, answer: AssistantMessage): void {
     if (task === null || turn.fate === null) return;
-    const { messages, sessionId = null } = request;
-    this.#memory.remember({ task, messages, sessionId }, answer, turn.fate);
+    const { messages, sessionId = null, seed = null } = request;
+    this.#memory.remember({ task, messages, sessionId, seed }, answer, turn.fate);
   }
 }

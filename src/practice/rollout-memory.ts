@@ -1,8 +1,9 @@
 /**
  * Finds the rollout to which a request belongs, so that a rollout errs as a whole or not at all. Chat carries
  * the fate in the ids of tool calls. Prompts of ids carry nothing: there the session id tells, and without one
- * the conversation so far, of which every open rollout is remembered. Rollouts that were played alike up to
- * here may be taken for one another, which no one can notice.
+ * the conversation so far, of which every open rollout is remembered. Of rollouts that were played alike up to
+ * here, the one goes on whose last request had the same seed, or the seed before; without seeds they may be taken
+ * for one another, which no one can notice.
  */
 import { createHash } from "node:crypto";
 import type { AssistantMessage, ChatMessage } from "../contracts/chat.ts";
@@ -20,7 +21,7 @@ export class RolloutMemory {
   readonly #draw: FateDraw;
   readonly #bySession: BoundedMap<RolloutFate[]>;
   /** Rollouts by what was said in them: those that wait for their next turn, and the last that went on. */
-  readonly #open: BoundedMap<{ waiting: RolloutFate[]; last: RolloutFate }>;
+  readonly #open: BoundedMap<{ waiting: OpenRollout[]; last: RolloutFate }>;
 
   constructor({ draw, capacity = 20_000 }: { draw: FateDraw; capacity?: number }) {
     this.#draw = draw;
@@ -38,11 +39,16 @@ export class RolloutMemory {
     return fates.slice(0, count);
   }
 
-  /** Keeps an answer's rollout in mind until its next turn comes. */
-  remember(place: RolloutPlace, answer: AssistantMessage, fate: RolloutFate): void {
+  /** Keeps an answer's rollout in mind until its next turn comes. `seed`: that of its request. */
+  remember(
+    place: RolloutPlace & { seed?: number | null },
+    answer: AssistantMessage,
+    fate: RolloutFate,
+  ): void {
     const key = conversationKey({ ...place, messages: [...place.messages, answer] });
     const waiting = this.#open.get(key)?.waiting ?? [];
-    this.#open.set(key, { waiting: [...waiting, fate].slice(-maxAlike), last: fate });
+    const open = { fate, seed: place.seed ?? null };
+    this.#open.set(key, { waiting: [...waiting, open].slice(-maxAlike), last: fate });
   }
 
   #begin({ task, seed, greedy }: FateRequest, index: number): RolloutFate {
@@ -52,8 +58,13 @@ export class RolloutMemory {
 
   #goOn(request: FateRequest): RolloutFate | null {
     const open = this.#open.get(conversationKey(request));
-    const next = open?.waiting.shift();
-    if (open && next) open.last = next;
+    const own = open === undefined ? -1 : placeOfSeed(open.waiting, request.seed);
+    const [next] = open?.waiting.splice(Math.max(own, 0), 1) ?? [];
+    if (open && next) {
+      open.last = next.fate;
+      // A request with a seed may be sent again, whoever comes between: it is answered alike.
+      if (request.seed !== null && own !== -1) open.waiting.push(next);
+    }
     // None waits when a request is sent again.
     return open?.last ?? this.#bySession.get(sessionKey(request))?.[0] ?? null;
   }
@@ -69,6 +80,15 @@ export class RolloutMemory {
 }
 
 const maxAlike = 256;
+
+type OpenRollout = { fate: RolloutFate; seed: number | null };
+
+/** -1 where there is none. A client's seed stays the same over the turns of a rollout, or counts them. */
+function placeOfSeed(waiting: readonly OpenRollout[], asked: number | null): number {
+  const same = waiting.findIndex(({ seed }) => seed === asked);
+  if (same !== -1 || asked === null) return same;
+  return waiting.findIndex(({ seed }) => seed === asked - 1);
+}
 
 class BoundedMap<Value> {
   readonly #capacity: number;

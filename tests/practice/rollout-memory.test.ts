@@ -39,6 +39,23 @@ describe("rollouts without a session", () => {
     expect(memory.fatesOf(later)).toEqual([fate]);
   });
 
+  test.each([
+    ["that stay the same over the turns", 0],
+    ["that count the turns", 1],
+  ])("go on by the seeds of their requests, in whatever order, and again: seeds %s", (_what, step) => {
+    const memory = createMemory();
+    const seeds = [1100, 1200, 1300, 1400];
+    const fates = seeds.map((seed) => {
+      const [fate] = memory.fatesOf({ ...first, seed });
+      memory.remember({ ...first, seed }, hm, fate!);
+      return fate!;
+    });
+    expect(new Set(fates.map(({ seed }) => seed)).size).toBe(4);
+    for (const place of [2, 0, 3, 1, 2]) {
+      expect(memory.fatesOf({ ...later, seed: seeds[place]! + step })).toEqual([fates[place]]);
+    }
+  });
+
   test("are forgotten when there are too many, and drawn anew", () => {
     const memory = createMemory(2);
     const fates = [0, 1, 2].map((task) => {
