@@ -182,7 +182,13 @@ function sampleOf({ rollout, attempts }: PlayedSample, correctFrom: number): Jso
   };
   switch (outcome.kind) {
     case "scored":
-      return { score: outcome.reward, correct: outcome.reward >= correctFrom, ...common, stop: outcome.stop };
+      return {
+        score: outcome.reward,
+        correct: outcome.reward >= correctFrom,
+        ...(outcome.turnRewards !== undefined && { turn_rewards: [...outcome.turnRewards] }),
+        ...common,
+        stop: outcome.stop,
+      };
     case "infra-failed": {
       const { stage, error } = outcome;
       return { score: null, correct: null, stage, error: `${error.code}: ${error.message}`, ...common };

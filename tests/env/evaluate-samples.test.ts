@@ -56,6 +56,16 @@ test("an item keeps its samples when other items are chosen", async () => {
   expect(untimed(some.samples)).toEqual(untimed(all.samples.filter(({ index }) => index === 2)));
 });
 
+test("where single turns are rewarded, a sample says how its score came about", async () => {
+  await using services = await testServices(async (request) => answer(rightAnswer(request)));
+  const env = SumsEnv.make(services);
+  env.evalItems = sums(2);
+  env.reward = async ({ a }) => (a === 0 ? { turnRewards: [0.25] } : 1);
+  const { evaluation } = await evaluateEnvironment({ env, ...neverStopped() });
+  expect(evaluation.samples).toMatchObject([{ score: 0.25, turn_rewards: [0.25] }, { score: 1 }]);
+  expect(evaluation.samples[1]).not.toHaveProperty("turn_rewards");
+});
+
 test("a failed attempt changes nothing about the sample, but what it cost", async () => {
   const calls = new Map<number | undefined, number>();
   const shaky = async (request: ChatRequest) => {

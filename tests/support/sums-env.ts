@@ -5,6 +5,7 @@ import type { EnvServices } from "../../src/env/env-class.ts";
 import { type HermesAgentEnvConfig, hermesAgentEnvConfig } from "../../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../../src/env/evaluation.ts";
 import { HermesAgentBaseEnv } from "../../src/env/hermes-agent-base-env.ts";
+import type { RolloutReward } from "../../src/env/turn-rewards.ts";
 import type { ToolContext } from "../../src/tools/tool-context.ts";
 
 export type Sum = { a: number; b: number };
@@ -13,7 +14,7 @@ export type SumReward = (
   result: AgentResult,
   toolContext: ToolContext,
   signal: AbortSignal,
-) => Promise<number>;
+) => Promise<RolloutReward>;
 
 export class SumsEnv extends HermesAgentBaseEnv<Sum> {
   static override readonly envName: string = "sums";
@@ -42,7 +43,7 @@ export class SumsEnv extends HermesAgentBaseEnv<Sum> {
     result: AgentResult,
     toolContext: ToolContext,
     { signal }: { signal: AbortSignal },
-  ): Promise<number> {
+  ): Promise<RolloutReward> {
     return this.reward(item, result, toolContext, signal);
   }
 

@@ -103,7 +103,8 @@ export async function rescoreSamples(
       item: typeof item === "object" && item !== null && !Array.isArray(item) ? item : sample,
       signal: either,
     });
-    const { stage: _stage, error: _error, cancelled_by: _by, ...kept } = sample;
+    // They say how the score came about that is replaced.
+    const { stage: _stage, error: _error, cancelled_by: _by, turn_rewards: _turns, ...kept } = sample;
     return {
       ...kept,
       outcome: "scored",
