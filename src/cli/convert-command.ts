@@ -1,9 +1,9 @@
 /** `environment convert`: files of groups, from `process` or from Atropos, as data of other formats. */
-import { join, parse } from "node:path";
+import { join, parse, resolve } from "node:path";
 import { Command } from "commander";
 import { LachesisError } from "../contracts/errors.ts";
 import { exportGroups } from "../data/export/export-groups.ts";
-import { type ExportTarget, parseFormats, targetName } from "../data/export/formats.ts";
+import { type ExportTarget, isData, parseFormats, targetName } from "../data/export/formats.ts";
 import { pushDataset, requirePushable } from "../data/push-dataset.ts";
 import type { CliIo } from "./cli-io.ts";
 import { addDataOptions, type DataFlags, dataRequest, filterText } from "./data-flags.ts";
@@ -11,6 +11,8 @@ import { counted } from "./progress-lines.ts";
 import { Shutdown } from "./shutdown.ts";
 
 type ConvertFlags = DataFlags & { out?: string; model: string };
+
+const usual = { formats: "atropos" };
 
 /** The subcommand, to be mounted; `onExitCode` gets 128 + n when a signal ended it. */
 export function convertCommand({
@@ -30,19 +32,20 @@ export function convertCommand({
       getErrHelpWidth: () => io.stderr.columns ?? 80,
     })
     .argument("<groups...>", "JSONL files of groups, read in this order")
-    .option("--out <path>", "where to write: PATH.<format>.jsonl (default: beside the first file)")
+    .option("--out <path>", "where to write: PATH.<format>.jsonl, PATH.html (default: beside the first file)")
     .option("--model <name>", "model of groups that don't name theirs", "unknown");
-  return addDataOptions(command).action(async (sources: string[], flags: ConvertFlags) => {
+  return addDataOptions(command, usual).action(async (sources: string[], flags: ConvertFlags) => {
     onExitCode(await convert(sources, flags, io));
   });
 }
 
 async function convert(sources: readonly string[], flags: ConvertFlags, io: CliIo): Promise<number> {
-  const { formats, rules, pairs, minGap, pushTo, isPublic } = dataRequest(flags);
+  const { formats, rules, pairs, minGap, pushTo, isPublic } = dataRequest(flags, usual);
   const { hubToken: token, hubUrl } = io.environment;
   if (pushTo !== null) requirePushable({ name: pushTo, token });
   const files = parseFormats(formats).map((target) => ({ ...target, path: outPath(sources, flags, target) }));
-  const own = files.find(({ path }) => sources.includes(path));
+  const read = new Set(sources.map((source) => resolve(source)));
+  const own = files.find(({ path }) => read.has(resolve(path)));
   if (own !== undefined) {
     throw new LachesisError("USAGE_INVALID", `convert: ${own.path} would be written over while it is read.`, {
       hint: "Give --out another path.",
@@ -56,9 +59,14 @@ async function convert(sources: readonly string[], flags: ConvertFlags, io: CliI
     const report = await exportGroups({ ...options, signal });
     const said = filterText(rules, report);
     io.stdout.write(`${counted(report.groups.read, "group")} read${said === null ? "" : `; ${said}`}\n`);
-    for (const { lines, path } of report.files) io.stdout.write(`  ${counted(lines, "line")} in ${path}\n`);
+    for (const file of report.files) {
+      const what = counted(file.lines, isData(file) ? "line" : "group");
+      io.stdout.write(`  ${what} in ${file.path}\n`);
+    }
     if (pushTo !== null) {
-      const pushed = report.files.map((file) => ({ path: file.path, nameInDataset: targetName(file) }));
+      const pushed = report.files
+        .filter(isData)
+        .map((file) => ({ path: file.path, nameInDataset: targetName(file) }));
       io.stdout.write(
         `  pushed to ${await pushDataset({ name: pushTo, files: pushed, token, isPublic, hubUrl, signal })}\n`,
       );

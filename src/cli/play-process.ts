@@ -1,5 +1,5 @@
 /** The `process` verb with what comes after it: the files that were made, and their push to the hub. */
-import { parseFormats, targetName } from "../data/export/formats.ts";
+import { isData, parseFormats, targetName } from "../data/export/formats.ts";
 import { filtersNothing } from "../data/group-filter.ts";
 import { pushDataset } from "../data/push-dataset.ts";
 import type { BaseEnv } from "../env/base-env.ts";
@@ -36,7 +36,9 @@ export async function playProcess(
     saved: [
       { what: filtered === null ? counted(groups, "group") : "all that was played", path },
       ...files.map((file) => ({
-        what: counted(file.lines, `line of ${file.format.name}`, `lines of ${file.format.name}`),
+        what: isData(file)
+          ? counted(file.lines, `line of ${file.format.name}`, `lines of ${file.format.name}`)
+          : "a page to read",
         path: file.path,
       })),
       ...(pushed === null ? [] : [{ what: "a copy", path: pushed }]),
@@ -50,6 +52,8 @@ function filesToPush(formats: string, unfiltered: boolean, { path, exported }: P
   const wantsGroups = parseFormats(formats).some((target) => targetName(target) === "atropos.jsonl");
   return [
     ...(wantsGroups && unfiltered ? [{ path, nameInDataset: "atropos.jsonl" }] : []),
-    ...(exported?.files ?? []).map((file) => ({ path: file.path, nameInDataset: targetName(file) })),
+    ...(exported?.files ?? [])
+      .filter(isData)
+      .map((file) => ({ path: file.path, nameInDataset: targetName(file) })),
   ];
 }

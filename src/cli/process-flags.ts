@@ -19,6 +19,9 @@ export type ProcessRequest = {
   hubUrl: string | undefined;
 };
 
+/** Atropos writes a page beside its groups, too. */
+const usual = { formats: "atropos,html" };
+
 /** What may differ when a run goes on: how much, how fast, and how patient; never what is played. */
 const changeable: ReadonlySet<string> = new Set([
   "total_steps",
@@ -32,7 +35,7 @@ const changeable: ReadonlySet<string> = new Set([
 ]);
 
 export function addProcessOptions(command: Command): Command {
-  return addDataOptions(command).option(
+  return addDataOptions(command, usual).option(
     "--resume <dir>",
     "go on with the run of this directory: play only the items that it lacks",
   );
@@ -53,7 +56,7 @@ export async function beginProcess(
   const { resume } = flags;
   const { hubToken: token, hubUrl } = io.environment;
   if (resume === undefined) {
-    const request = dataRequest(flags);
+    const request = dataRequest(flags, usual);
     if (request.pushTo !== null) requirePushable({ name: request.pushTo, token });
     return {
       env: undefined,

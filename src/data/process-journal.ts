@@ -9,9 +9,10 @@ import type { GroupProvenance } from "../contracts/group-provenance.ts";
 import type { ScoredGroup } from "../contracts/scored-group.ts";
 import type { FormatOptions } from "./export/export-format.ts";
 import { type ExportFile, type ExportReport, exportGroups } from "./export/export-groups.ts";
-import { type ExportTarget, parseFormats, targetName } from "./export/formats.ts";
+import { type ExportTarget, isData, parseFormats, targetName } from "./export/formats.ts";
 import { filtersNothing, GroupFilter } from "./group-filter.ts";
 import { readGroupLines } from "./group-lines.ts";
+import type { SampledGroup } from "./group-samples.ts";
 import { JsonlFile } from "./jsonl-file.ts";
 import { type ProcessRecord, readSettledItems, saveProcessRecord, settledPath } from "./process-record.ts";
 import { savedGroup } from "./saved-group.ts";
@@ -55,7 +56,7 @@ export class ProcessJournal implements AsyncDisposable {
 
   /**
    * Makes the files, or goes on with those that the record names. Rejects with OUTPUT_UNWRITABLE, and when it goes
-   * on with GROUP_FILE_INVALID, RESUME_REFUSED or the signal's reason.
+   * on with GROUP_FILE_INVALID, EXPORT_IMPOSSIBLE, RESUME_REFUSED or the signal's reason.
    */
   static async open(options: JournalOptions): Promise<ProcessJournal> {
     const { record, runDirectory, signal } = options;
@@ -80,7 +81,10 @@ export class ProcessJournal implements AsyncDisposable {
       for await (const { file, line, group } of readGroupLines(path, { signal })) {
         const { provenance } = group;
         if (provenance !== undefined) opened.#items.set(provenance.item_number, provenance.item_digest);
-        if (opened.#filter.apply(group, `${file}:${line}`) !== null) opened.#kept += 1;
+        const sampled = opened.#filter.apply(group, `${file}:${line}`);
+        if (sampled === null) continue;
+        if (opened.#kept === 0) opened.#requireFormats(sampled);
+        opened.#kept += 1;
       }
     } catch (error) {
       await opened.close();
@@ -155,9 +159,13 @@ export class ProcessJournal implements AsyncDisposable {
     const sampled = this.#filter.apply(savedGroup.parse(line), `group ${id}`);
     if (sampled === null) return false;
     // A format that can't be had shows at the first group, not when all have been played.
-    if (this.#kept === 0) for (const { format } of this.#files) format.lines(sampled, this.#format);
+    if (this.#kept === 0) this.#requireFormats(sampled);
     this.#kept += 1;
     return true;
+  }
+
+  #requireFormats(sampled: SampledGroup): void {
+    for (const { format } of this.#files.filter(isData)) format.lines(sampled, this.#format);
   }
 
   /** Notes an item that was played and came to nothing. Rejects with OUTPUT_UNWRITABLE. */

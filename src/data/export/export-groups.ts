@@ -4,13 +4,16 @@
  * middle leaves nothing that looks whole.
  */
 import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { type FilterReason, type FilterRules, GroupFilter } from "../group-filter.ts";
 import { readGroupLines } from "../group-lines.ts";
+import type { SampledGroup } from "../group-samples.ts";
 import { JsonlFile, unwritable } from "../jsonl-file.ts";
 import { makeDirectory } from "../make-directory.ts";
 import type { FormatOptions } from "./export-format.ts";
-import type { ExportTarget } from "./formats.ts";
+import type { DataTarget, ExportTarget } from "./formats.ts";
+import { HtmlFile } from "./html-file.ts";
+import { groupHtml } from "./html-group.ts";
 import { ParquetFile } from "./parquet-file.ts";
 
 export type ExportFile = ExportTarget & { path: string };
@@ -28,7 +31,14 @@ export type ExportReport = {
   groups: { read: number; kept: number };
   samples: { seen: number; kept: number };
   leftOut: ReadonlyMap<FilterReason, number>;
+  /** Lines, or groups of a page. */
   files: (ExportFile & { lines: number })[];
+};
+
+type Sink = {
+  readonly lines: number;
+  add(sampled: SampledGroup): Promise<void>;
+  close(): Promise<void>;
 };
 
 /**
@@ -44,18 +54,16 @@ export async function exportGroups({
 }: ExportOptions): Promise<ExportReport> {
   const filter = new GroupFilter(rules);
   const groups = { read: 0, kept: 0 };
-  const sinks: (ExportFile & { sink: JsonlFile | ParquetFile })[] = [];
+  const sinks: (ExportFile & { sink: Sink })[] = [];
   try {
-    for (const file of files) sinks.push({ ...file, sink: await openSink(file) });
+    for (const file of files) sinks.push({ ...file, sink: await openSink(file, format) });
     for (const source of sources) {
       for await (const { file, line, group } of readGroupLines(source, { signal })) {
         groups.read += 1;
         const sampled = filter.apply(group, `${file}:${line}`);
         if (sampled === null) continue;
         groups.kept += 1;
-        for (const { sink, format: each } of sinks) {
-          for (const made of each.lines(sampled, format)) await sink.append(made);
-        }
+        for (const { sink } of sinks) await sink.add(sampled);
       }
     }
     for (const { sink } of sinks) await sink.close();
@@ -77,14 +85,45 @@ export async function exportGroups({
 
 const partOf = (path: string): string => `${path}.part`;
 
-async function openSink({ format, container, path }: ExportFile): Promise<JsonlFile | ParquetFile> {
-  if (container === "jsonl") return JsonlFile.overwrite(partOf(path));
+async function openSink(file: ExportFile, options: FormatOptions): Promise<Sink> {
+  const part = partOf(file.path);
+  if (file.container !== "html") return dataSink(await openDataFile(file, part), file, options);
+  const page = await HtmlFile.create(part, { title: basename(file.path, ".html") });
+  return {
+    get lines() {
+      return page.lines;
+    },
+    async add(sampled) {
+      const scores = sampled.samples.map(({ score }) => score);
+      page.add({ scores, html: (number) => groupHtml(sampled, number) });
+    },
+    close: () => page.close(),
+  };
+}
+
+async function openDataFile(
+  { format, container, path }: DataTarget & { path: string },
+  part: string,
+): Promise<JsonlFile | ParquetFile> {
+  if (container === "jsonl") return JsonlFile.overwrite(part);
   try {
     await makeDirectory(dirname(path));
   } catch (error) {
     throw unwritable(path, error);
   }
-  return ParquetFile.create(partOf(path), format.columns);
+  return ParquetFile.create(part, format.columns);
+}
+
+function dataSink(file: JsonlFile | ParquetFile, { format }: DataTarget, options: FormatOptions): Sink {
+  return {
+    get lines() {
+      return file.lines;
+    },
+    async add(sampled) {
+      for (const line of format.lines(sampled, options)) await file.append(line);
+    },
+    close: () => file.close(),
+  };
 }
 
 async function takeName(path: string): Promise<void> {

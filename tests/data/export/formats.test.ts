@@ -6,7 +6,7 @@ import { parquetReadObjects } from "hyparquet";
 import { expect, test } from "vitest";
 import type { JsonObject, JsonValue } from "../../../src/contracts/chat.ts";
 import { exportGroups } from "../../../src/data/export/export-groups.ts";
-import { exportFormats, parseFormats } from "../../../src/data/export/formats.ts";
+import { exportFormats, parseFormats, targetName } from "../../../src/data/export/formats.ts";
 import { type FilterRules, GroupFilter, noRules } from "../../../src/data/group-filter.ts";
 import { parseGroup } from "../../../src/data/group-lines.ts";
 import { TemporaryDirectory } from "../../support/temporary-directory.ts";
@@ -344,12 +344,12 @@ test("Parquet files hold what the lines hold, types and nulls too", async () => 
 });
 
 test("--format names formats, and says which there are", () => {
-  expect(
-    parseFormats("openai, sft.parquet,openai").map(({ format, container }) => [format.name, container]),
-  ).toEqual([
-    ["openai", "jsonl"],
-    ["sft", "parquet"],
+  expect(parseFormats("openai, html,sft.parquet,openai,html").map(targetName)).toEqual([
+    "openai.jsonl",
+    "html",
+    "sft.parquet",
   ]);
+  expect(() => parseFormats("html.parquet")).toThrow(/no format "html.parquet"/);
   expect(() => parseFormats("opnai")).toThrow(/no format "opnai"/);
   expect(() => parseFormats("")).toThrow(/no format/);
 });

@@ -1,5 +1,5 @@
 /** Curves over training steps as an SVG: lines in 0..1, levels to compare with, and points with whiskers. */
-import { escapeHtml } from "./escape-html.ts";
+import { escapeHtml } from "../../../contracts/escape-html.ts";
 
 export type Curve = { name: string; color: string; points: readonly { x: number; y: number }[] };
 export type Level = { name: string; color: string; y: number };

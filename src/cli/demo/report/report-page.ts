@@ -1,4 +1,6 @@
 /** The demo's report as one HTML page: what was right before and after, the curves, and what was said token by token. */
+
+import { escapeHtml } from "../../../contracts/escape-html.ts";
 import { formatDuration } from "../../progress-lines.ts";
 import { curveOf, driftText, wholeSteps } from "../demo-screen.ts";
 import {
@@ -10,7 +12,6 @@ import {
   type SampleToken,
   shareOf,
 } from "../demo-state.ts";
-import { escapeHtml } from "./escape-html.ts";
 import { lineChart } from "./report-chart.ts";
 import { reportStyle } from "./report-style.ts";
 
