@@ -9,6 +9,12 @@ export function datasetFileError(path: string, cause: unknown): LachesisError {
       cause,
     });
   }
+  if (cause instanceof Error && "code" in cause && cause.code === "EISDIR") {
+    return new LachesisError("DATASET_INVALID", `Dataset ${path}: a directory, not a file.`, {
+      hint: "Name a file in it.",
+      cause,
+    });
+  }
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new LachesisError("DATASET_INVALID", `Dataset ${path} can't be read: ${reason}`, { cause });
 }

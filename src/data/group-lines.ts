@@ -35,6 +35,15 @@ export function parseGroup(text: string, where: string): SavedGroup {
   const parsed = savedGroup.safeParse(value);
   if (parsed.success) return parsed.data;
   const [first] = parsed.error.issues;
+  if (isOtherFormat(value)) {
+    throw new LachesisError(
+      "GROUP_FILE_INVALID",
+      `${where}: a line of another format, without tokens and scores`,
+      {
+        hint: "Other formats are made of group files: name the one that this was made of.",
+      },
+    );
+  }
   const place = first === undefined || first.path.length === 0 ? "" : `${first.path.join(".")}: `;
   throw invalid(where, `no group: ${place}${first?.message ?? z.prettifyError(parsed.error)}`);
 }
@@ -61,6 +70,7 @@ async function* readLines(
     for await (const read of input) {
       signal.throwIfAborted();
       const chunk = Buffer.from(read);
+      if (number === 1 && length === 0) refuseBinary(path, chunk);
       let from = 0;
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, from)) {
         yield { number, text: take(chunk.subarray(from, end)) };
@@ -78,6 +88,24 @@ async function* readLines(
     input.destroy();
   }
   yield { number, text: take(Buffer.alloc(0)) };
+}
+
+/** What `convert` itself makes, and chats of anyone's. */
+function isOtherFormat(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || "tokens" in value) return false;
+  return ["messages", "conversations", "chosen", "completions", "input_ids"].some((key) => key in value);
+}
+
+/** Throws GROUP_FILE_INVALID for files that are no text, by how they begin. */
+function refuseBinary(path: string, start: Buffer): void {
+  const begin = start.toString("latin1", 0, 4);
+  const [what, hint] = begin.startsWith("PAR1")
+    ? ["a Parquet file", "Name the JSONL file of groups that it was made of."]
+    : begin.startsWith("\u001f\u008b")
+      ? ["a gzip file", `Unpack it first: gunzip -k ${path}`]
+      : [];
+  if (what === undefined || hint === undefined) return;
+  throw new LachesisError("GROUP_FILE_INVALID", `${path}: ${what}; groups are read from JSONL`, { hint });
 }
 
 function invalid(where: string, what: string, cause?: unknown): LachesisError {

@@ -85,6 +85,8 @@ test.each([
     '{"tokens":[["1"]],"masks":[[1]],"scores":[1]}\n',
     /groups\.jsonl:1: no group: tokens/,
   ],
+  ["a Parquet file", "PAR1\u0015", /groups\.jsonl: a Parquet file; groups are read from JSONL/],
+  ["a line of another format", '{"messages":[]}\n', /groups\.jsonl:1: a line of another format/],
   ["deep nesting", `{"tokens":${"[".repeat(100_000)}${"]".repeat(100_000)}}\n`, /groups\.jsonl:1: no group/],
   [
     "no conversations",
@@ -130,6 +132,29 @@ test("a line of 60 MB is a line like another; files that can't be made or read a
     `--out=${join(directory.path, "x")}`,
   );
   expect(itself.stderr).toContain("written over while it is read");
+  const inDisguise = await convert(
+    {},
+    `${directory.path}/./y.atropos.jsonl`,
+    `--out=${join(directory.path, "y")}`,
+  );
+  expect(inDisguise.stderr).toContain("written over while it is read");
+  const directoryGiven = await convert({}, directory.path);
+  expect(directoryGiven.stderr).toContain("a directory, not a file");
+});
+
+test("a page is made of any group file, says how many groups it has, and is never pushed", async () => {
+  await using directory = await TemporaryDirectory.make();
+  const source = join(directory.path, "groups.jsonl");
+  await writeFile(source, `${group([1, 0])}\n${group([0.5])}\n`);
+  const { stdout } = await convert({}, source, "--format=html,openai");
+  expect(stdout).toContain(`2 groups in ${join(directory.path, "groups.html")}\n  3 lines in`);
+  expect(await readFile(join(directory.path, "groups.html"), "utf8")).toContain("mean score 0.5");
+  const pushed = await convert({ hubToken: "hf_x" }, source, "--format=html", "--push-to-hub=me/sums");
+  expect(pushed.stderr).toContain("nothing to push but a page");
+  const gap = await convert({}, source, "--format=dpo", "--min-gap=-1");
+  expect(gap.stderr).toContain("Expected a number from 0 on");
+  const isPublic = await convert({}, source, "--public");
+  expect(isPublic.stderr).toContain("--push-to-hub is not given");
 });
 
 test("pushes to the hub only when told to, privately, with the token, and again where the dataset is there", async () => {

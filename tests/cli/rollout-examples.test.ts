@@ -182,3 +182,19 @@ test("what can't be made into lines gives the batch back", async () => {
   const nothing = await run("sft-gen", file, `--api-url=${server.url}`, "--save-messages", "--wait=1");
   expect(nothing.stderr).toContain("EXAMPLES_MISSING");
 });
+
+test("--wait holds for a server that isn't there, too, and says that it is waited for", async () => {
+  await using directory = await TemporaryDirectory.make();
+  const file = join(directory.path, "sft.jsonl");
+  const { code, stderr } = await run(
+    "sft-gen",
+    file,
+    "--api-url=http://127.0.0.1:9",
+    "--save-messages",
+    "--wait=1",
+  );
+  expect(stderr).toMatch(/Waiting for the rollout API\. .*127\.0\.0\.1:9/);
+  expect(stderr).toContain("EXAMPLES_MISSING");
+  expect(code).toBe(1);
+  expect(await readdir(directory.path)).toEqual([]);
+});

@@ -25,6 +25,8 @@ export type ExampleTask = {
   waitMs: number | undefined;
   toLines(group: ScoredGroup, groupNumber: number): JsonObject[];
   onBatch(progress: { groups: number; lines: number }): void;
+  /** The server can't be reached yet. */
+  onUnreachable(reason: string): void;
   signal: AbortSignal;
 };
 
@@ -38,25 +40,15 @@ const ENDLESS_STEPS = 2 ** 31 - 1;
 
 /** Rejects with ROLLOUT_RUN_TAKEN, ROLLOUT_API_*, EXPORT_IMPOSSIBLE, OUTPUT_UNWRITABLE or the signal's reason. */
 export async function collectExamples(task: ExampleTask): Promise<ExampleReport> {
-  const { client, file, wanted, waitMs, signal } = task;
-  await takePart(task);
+  const { client, file, wanted, signal } = task;
   const report = { lines: 0, groups: 0 };
-  let lastBatchAt = Date.now();
+  let isRegistered = false;
   while (report.lines < wanted) {
-    const leased = await client.leaseBatch(LEASE_SECONDS, { signal });
-    if (leased === null) {
-      if (waitMs !== undefined && Date.now() - lastBatchAt >= waitMs) {
-        throw new LachesisError(
-          "EXAMPLES_MISSING",
-          `No batch came for ${Math.round(waitMs / 1000)} s: ${report.lines} of ${wanted} lines were written.`,
-          { hint: `Start environments with --env.rollout_server_url ${client.url}` },
-        );
-      }
-      await sleep(POLL_MS, undefined, { signal });
-      continue;
-    }
-    lastBatchAt = Date.now();
-    const { batch, leaseId } = leased;
+    const { batch, leaseId } = await patiently(task, report, async (waiting) => {
+      if (!isRegistered) await takePart(task, waiting);
+      isRegistered = true;
+      return nextBatch(client, waiting);
+    });
     try {
       for (const group of batch) {
         if (report.lines >= wanted) break;
@@ -78,15 +70,43 @@ export async function collectExamples(task: ExampleTask): Promise<ExampleReport>
   return report;
 }
 
-async function takePart({
-  client,
-  batchSize,
-  maxTokenLength,
-  name,
-  join,
-  signal,
-}: ExampleTask): Promise<void> {
-  const { group, project } = await client.wandbInfo({ signal });
+/** Ends what waits too long for the next batch, be it for the server itself. Rejects with EXAMPLES_MISSING. */
+async function patiently<Result>(
+  { client, wanted, waitMs, signal }: ExampleTask,
+  { lines }: ExampleReport,
+  wait: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  if (waitMs === undefined) return wait(signal);
+  const patience = AbortSignal.timeout(waitMs);
+  try {
+    return await wait(AbortSignal.any([signal, patience]));
+  } catch (error) {
+    if (!patience.aborted || signal.aborted) throw error;
+    throw new LachesisError(
+      "EXAMPLES_MISSING",
+      `No batch came for ${Math.round(waitMs / 1000)} s: ${lines} of ${wanted} lines were written.`,
+      { hint: `Start environments with --env.rollout_server_url ${client.url}`, cause: error },
+    );
+  }
+}
+
+async function nextBatch(client: RolloutApiClient, signal: AbortSignal) {
+  for (;;) {
+    const leased = await client.leaseBatch(LEASE_SECONDS, { signal });
+    if (leased !== null) return leased;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+async function takePart(
+  { client, batchSize, maxTokenLength, name, join, onUnreachable }: ExampleTask,
+  signal: AbortSignal,
+): Promise<void> {
+  const { group, project } = await client.wandbInfo({ signal, attempts: 1 }).catch((error: unknown) => {
+    if (!(error instanceof LachesisError) || error.code !== "ROLLOUT_API_UNREACHABLE") throw error;
+    onUnreachable(error.message);
+    return client.wandbInfo({ signal });
+  });
   if (project === null) {
     await client.register(
       {
@@ -105,9 +125,10 @@ async function takePart({
   }
   // Its own registration of an earlier start, or one that was told to be shared.
   if (join || (group === GROUP && project === name)) return;
+  const ownRun = `${client.url.replace(/(?:runs\/[^/]+\/?)?$/, "")}runs/${name}`;
   throw new LachesisError(
     "ROLLOUT_RUN_TAKEN",
     `${client.url}: this run has a trainer (project ${project}), whose batches ${name} would take away.`,
-    { hint: `Use a run of its own, e.g. --api-url ${client.url}runs/${name}, or take part with --join.` },
+    { hint: `Use a run of its own, e.g. --api-url ${ownRun}, or take part with --join.` },
   );
 }

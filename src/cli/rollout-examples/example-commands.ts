@@ -96,6 +96,7 @@ async function generate(
       toLines: (group, seed) => lines(group, { ...rules, seed }),
       onBatch: ({ groups, lines: written }) =>
         void io.stderr.write(`${counted(groups, "group")}: ${written} of ${flags.numSeqsToSave} lines\n`),
+      onUnreachable: (reason) => void io.stderr.write(`Waiting for the rollout API. ${reason}\n`),
       signal,
     });
     await file.close();
