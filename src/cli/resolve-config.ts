@@ -1,6 +1,6 @@
 /**
  * Makes one configuration out of its layers: schema defaults < the verb's < the class's < YAML file < flags.
- * Maps merge deeply, everything else is replaced. Validation happens once, on the merged value, so a default
+ * Maps merge deeply (one of another `type` is another thing, and replaces), everything else is replaced. Validation happens once, on the merged value, so a default
  * that a flag overrides never counts; every problem is reported, each with the place it came from.
  *
  * `openai` is one server or a list: a list of two or more in the file replaces the class default, and then
@@ -111,13 +111,17 @@ function parserProblems(env: Record<string, unknown>, origin: (path: ConfigPath)
   });
 }
 
-/** Deep merge of maps; later ones win, and anything that is no map replaces what it meets. */
+/**
+ * Deep merge of maps; later ones win. Anything that is no map replaces what it meets, and so does a map that names
+ * another `type`: parameters of a reward are none of another reward.
+ */
 export function mergeMaps(...maps: readonly ConfigMap[]): ConfigMap {
   const merged: ConfigMap = {};
   for (const map of maps) {
     for (const [key, value] of Object.entries(map)) {
       const before = Object.hasOwn(merged, key) ? merged[key] : undefined;
-      const next = isConfigMap(before) && isConfigMap(value) ? mergeMaps(before, value) : value;
+      const mergeable = isConfigMap(before) && isConfigMap(value) && !isOtherType(before, value);
+      const next = mergeable ? mergeMaps(before, value) : value;
       // A key named __proto__ must become a key, for the schema to refuse it.
       Object.defineProperty(merged, key, {
         value: next,
@@ -128,6 +132,10 @@ export function mergeMaps(...maps: readonly ConfigMap[]): ConfigMap {
     }
   }
   return merged;
+}
+
+function isOtherType(before: ConfigMap, value: ConfigMap): boolean {
+  return before.type !== undefined && value.type !== undefined && before.type !== value.type;
 }
 
 type ServerSources = Pick<ConfigSources, "envClass" | "file" | "flags"> & { problems: string[] };

@@ -260,6 +260,17 @@ test("LACHESIS_ROLLOUT_TOKEN is used only where no layer sets a token", () => {
   expect(resolve({ yaml, flags, rolloutServerToken }).env).toMatchObject({ rollout_server_token: null });
 });
 
+test("mergeMaps: a map of another type replaces, one of the same type or of none merges", () => {
+  const low = { reward: { type: "accuracy", weight: 2, params: { verifier: "number" } } };
+  expect(mergeMaps(low, { reward: { type: "judge" } })).toEqual({ reward: { type: "judge" } });
+  expect(mergeMaps(low, { reward: { type: "accuracy", weight: 1 } })).toEqual({
+    reward: { type: "accuracy", weight: 1, params: { verifier: "number" } },
+  });
+  expect(mergeMaps(low, { reward: { params: { max_boxes: 1 } } })).toEqual({
+    reward: { type: "accuracy", weight: 2, params: { verifier: "number", max_boxes: 1 } },
+  });
+});
+
 test("mergeMaps: later wins, deep, and neither input is changed", () => {
   const json = fc.dictionary(fc.constantFrom("a", "b", "__proto__"), fc.jsonValue({ maxDepth: 2 }));
   fc.assert(
