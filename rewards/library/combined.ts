@@ -36,7 +36,7 @@ export const combinedReward: RewardDefinition = {
         how,
         total,
       );
-      return { ...joinResults(results), score: joined * context.weight };
+      return { ...weighted(joinResults(results), context.weight), score: joined * context.weight };
     };
   },
 };
@@ -70,7 +70,7 @@ export const curriculumReward: RewardDefinition = {
         made.findLast(({ fromStep }) => fromStep <= step) ?? made[0];
       if (stage === undefined) throw new Error("a curriculum has at least one stage");
       const result = await stage.reward(call);
-      return { ...result, score: result.score * context.weight };
+      return { ...weighted(result, context.weight), score: result.score * context.weight };
     };
   },
 };
@@ -110,6 +110,15 @@ function joinResults(results: readonly RewardResult[]): Omit<RewardResult, "scor
     Object.assign(metrics, result.metrics);
   }
   return { parts, metrics };
+}
+
+/** With the weight that the whole has, each part counts so much more or less. */
+function weighted<Result extends Omit<RewardResult, "score">>(result: Result, weight: number): Result {
+  const parts = Object.entries(result.parts).map(([name, part]): [string, RewardPart] => [
+    name,
+    { raw: part.raw, weighted: part.weighted * weight },
+  ]);
+  return { ...result, parts: Object.fromEntries(parts) };
 }
 
 function weightOf(spec: unknown): number {

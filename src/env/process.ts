@@ -127,6 +127,7 @@ export async function processEnvironment({
     throw error;
   }
   await journal.close();
+  services.logger.info({ metrics: env.takeMetrics() }, "process-metrics");
   const { kept: groups, filter } = journal;
   const exported = abort.aborted ? null : await journal.export(abort);
   return { path: journal.path, groups, endedBy: endOf(), ...filterCounts(filter), exported };

@@ -235,6 +235,13 @@ describe("compositions", () => {
     expect(await scoreOf([inner, "format"], right, item)).toBe(11);
   });
 
+  test("the weight of the whole is one of its parts, too", async () => {
+    const rewards = [{ type: "accuracy", weight: 2 }];
+    const stages = [{ from_step: 0, reward: { type: "combined", weight: 3, params: { rewards } } }];
+    const result = await score({ type: "curriculum", weight: 0.5, params: { stages } }, right, item);
+    expect(result).toMatchObject({ score: 3, parts: { accuracy: { raw: 1, weighted: 3 } } });
+  });
+
   test("a curriculum follows the trainer's step", async () => {
     const spec = {
       type: "curriculum",
