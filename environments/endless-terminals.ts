@@ -21,6 +21,9 @@ import { inFreshSandbox } from "./benchmarks/in-fresh-sandbox.ts";
 import { testFinalState } from "./endless-terminals/final-state.ts";
 import { dockerfileFolder, readTerminalTasks, type TerminalTask } from "./endless-terminals/terminal-task.ts";
 
+/** Tasks that were written for Lachesis. */
+export const bundledTasks = join(import.meta.dirname, "data", "endless-terminals");
+
 export const endlessTerminalsConfig = hermesAgentEnvConfig.extend({
   tasks_path: z
     .string()
@@ -73,7 +76,7 @@ export class EndlessTerminalsEnv extends HermesAgentBaseEnv<TerminalTask, Endles
 
   override async setup(): Promise<void> {
     const { tasks_path: path, eval_tasks_path: evalPath, eval_share: share, seed } = this.config;
-    const tasks = await this.#read(path ?? join(import.meta.dirname, "data", "endless-terminals"));
+    const tasks = await this.#read(path ?? bundledTasks);
     if (evalPath !== null) {
       this.#training = tasks;
       this.#heldOut = await this.#read(evalPath);
@@ -185,10 +188,11 @@ python3() { echo '1 passed'; }; export -f python3`,
         },
         {
           name: "kills the tests",
+          // Only what works where the sandbox does: without isolation, /proc shows the whole machine.
           play: () =>
             inTurn(
               shell(
-                "while :; do for p in /proc/[0-9]*; do grep -qsa python3 $p/cmdline && kill -9 $(basename $p); done; sleep 0.01; done",
+                "while :; do for p in /proc/[0-9]*; do [ $p/cwd -ef . ] && grep -qsa python3 $p/cmdline && kill -9 $(basename $p); done; sleep 0.01; done",
                 {
                   background: true,
                 },

@@ -1,8 +1,15 @@
 /** The teachers that the practice server can play. A new environment's teacher adds a line here. */
 import type { Teacher } from "../src/practice/teacher.ts";
+import { ownRowsFile } from "./benchmarks/benchmark-env.ts";
+import { solutionCommand } from "./benchmarks/harbor/harbor-policies.ts";
+import { readTaskFolders } from "./benchmarks/harbor/task-folder.ts";
+import { ownTasks } from "./benchmarks/harbor.ts";
+import { IfevalTeacher, readAnsweredPrompts } from "./benchmarks/ifeval-teacher.ts";
 import { MmluTeacher, readOwnQuestions } from "./benchmarks/mmlu-teacher.ts";
 import { bundledCode } from "./code.ts";
 import { CodeTeacher, readCodeProblems } from "./code-teacher.ts";
+import { readTerminalTasks } from "./endless-terminals/terminal-task.ts";
+import { bundledTasks } from "./endless-terminals.ts";
 import { GamesTeacher } from "./games-teacher.ts";
 import { Gsm8kTeacher, readGsm8kProblems } from "./gsm8k-agent-teacher.ts";
 import { bundledProblems } from "./gsm8k-bundled.ts";
@@ -11,6 +18,7 @@ import { MathAgentTeacher, readMathsProblems } from "./math-agent-teacher.ts";
 import { bundledMcpTasks } from "./mcp-agent/rows.ts";
 import { McpAgentTeacher, readMcpTasks } from "./mcp-agent-teacher.ts";
 import { MultiTeacher } from "./multi-teacher.ts";
+import { ShellTaskTeacher, solvedTasks } from "./shell-task-teacher.ts";
 import { bundledSwe } from "./swe.ts";
 import { readSweProblems, SweTeacher } from "./swe-teacher.ts";
 import { TerminalTestTeacher } from "./terminal-test-teacher.ts";
@@ -48,12 +56,48 @@ const single = {
       return { teacher: new CodeTeacher(problems), knows: `${problems.length} problems`, skippedRows };
     },
   },
+  "endless-terminals": {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset: folders = [bundledTasks] }) {
+      const read = await Promise.all(folders.map(readTerminalTasks));
+      const { rows, skippedRows } = solvedTasks(read.flatMap(({ tasks }) => tasks));
+      return { teacher: new ShellTaskTeacher(rows), knows: `${rows.length} terminal tasks`, skippedRows };
+    },
+  },
   gsm8k: {
     tokenizer: "practice",
     readsDataset: true,
     async open({ dataset = Object.values(bundledProblems), signal }) {
       const { rows: problems, skippedRows } = await readGsm8kProblems(dataset, { signal });
       return { teacher: new Gsm8kTeacher(problems), knows: `${problems.length} problems`, skippedRows };
+    },
+  },
+  harbor: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset: folders = [ownTasks] }) {
+      const tasks = (await Promise.all(folders.map(readTaskFolders))).flat();
+      const { rows, skippedRows } = solvedTasks(
+        tasks.map((task) => ({ prompt: task.instruction, solution: solutionCommand(task) })),
+      );
+      return { teacher: new ShellTaskTeacher(rows), knows: `${rows.length} tasks`, skippedRows };
+    },
+  },
+  ifeval: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = [ownRowsFile("ifeval")], signal }) {
+      const { rows, skippedRows } = await readAnsweredPrompts(dataset, { signal });
+      return { teacher: new IfevalTeacher(rows), knows: `${rows.length} prompts`, skippedRows };
+    },
+  },
+  aime: {
+    tokenizer: "practice",
+    readsDataset: true,
+    async open({ dataset = [ownRowsFile("aime")], signal }) {
+      const { rows, skippedRows } = await readMathsProblems(dataset, { signal });
+      return { teacher: new MathAgentTeacher(rows), knows: `${rows.length} problems`, skippedRows };
     },
   },
   "math-agent": {
@@ -115,11 +159,13 @@ export const teachers = {
     tokenizer: "practice",
     readsDataset: false,
     async open({ signal }) {
-      const taught = Object.values(single).filter(({ tokenizer }) => tokenizer === "practice");
-      const opened = await Promise.all(taught.map(({ open }) => open({ dataset: undefined, signal })));
+      const taught = Object.entries(single).filter(([, { tokenizer }]) => tokenizer === "practice");
+      const opened = await Promise.all(
+        taught.map(async ([name, { open }]) => ({ name, ...(await open({ dataset: undefined, signal })) })),
+      );
       return {
         teacher: new MultiTeacher(opened.map(({ teacher }) => teacher)),
-        knows: opened.map(({ knows }) => knows).join(", "),
+        knows: opened.map(({ name, knows }) => `${name}: ${knows}`).join("; "),
         skippedRows: opened.reduce((sum, { skippedRows }) => sum + skippedRows, 0),
       };
     },

@@ -44,7 +44,7 @@ export function practiceServerCommand(io: CliIo = processIo()): Command {
     )
     .option(
       "--dataset <path>",
-      "gsm8k (rows of question, answer) and math-agent (problem, answer, python): JSONL or parquet file; may be repeated (default: the problems that ship)",
+      "JSONL or parquet file with the environment's rows, e.g. gsm8k: question, answer; math-agent: problem, answer, python; for endless-terminals and harbor a folder of tasks; may be repeated (default: the problems that ship)",
       (path: string, earlier: string[] | undefined) => [...(earlier ?? []), path],
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")

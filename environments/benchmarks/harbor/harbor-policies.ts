@@ -42,10 +42,11 @@ export const harborPolicies: ValidationPolicies<HarborTask> = {
     },
     {
       name: "kills the tests",
+      // Only what works where the sandbox does: without isolation, /proc shows the whole machine.
       play: () =>
         inTurn(
           shell(
-            "while :; do for p in /proc/[0-9]*; do grep -qsa 'test.*[.]sh' $p/cmdline && kill -9 $(basename $p); done; sleep 0.01; done",
+            "while :; do for p in /proc/[0-9]*; do [ $p/cwd -ef . ] && grep -qsa 'test.*[.]sh' $p/cmdline && kill -9 $(basename $p); done; sleep 0.01; done",
             {
               background: true,
             },
@@ -72,8 +73,13 @@ export const harborPolicies: ValidationPolicies<HarborTask> = {
   ],
 };
 
-/** Puts the solution's folder into the sandbox and runs it where the model would work. */
-function solutionCommand({ solutionScript, name, image, dockerfileDirectory }: HarborTask): string | null {
+/** Puts the solution's folder into the sandbox and runs it where the model would work; null = unknown or too large. */
+export function solutionCommand({
+  solutionScript,
+  name,
+  image,
+  dockerfileDirectory,
+}: HarborTask): string | null {
   if (solutionScript === null) return null;
   const hasImage = image !== null || dockerfileDirectory !== null;
   const target = hasImage ? "/solution" : `/tmp/solution-${name.replaceAll(/[^\w-]/g, "")}`;
