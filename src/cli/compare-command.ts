@@ -48,12 +48,15 @@ export function compareCommand({
     .option(
       "--fail-drop <amount>",
       "exit code 1 where B's mean is lower than A's by more than the amount",
-      parseNumber,
+      parseAmount,
     )
     .option("--confident", "let --fail-drop look at the interval: fail only where all of it is such a drop")
     .option("--show <count>", "items to list that changed", parseSeed, 10)
     .option("--json", "print the result as JSON, with all items that changed")
     .action(async (a: string, b: string, flags: CompareFlags) => {
+      if (flags.confident && flags.failDrop === undefined) {
+        throw new LachesisError("USAGE_INVALID", "--confident says how --fail-drop is meant, and needs it.");
+      }
       const [savedA, savedB] = [await requireEvaluation(a), await requireEvaluation(b)];
       const { metric, commonItems = false } = flags;
       const comparison = compareEvaluations(savedA, savedB, { metric, commonItems });
@@ -149,6 +152,12 @@ function withInterval(interval: Interval): string {
 
 function intervalText({ low, high }: Interval, format: (value: number) => string): string {
   return low === null || high === null ? "" : ` (95 %: ${format(low)} to ${format(high)})`;
+}
+
+function parseAmount(text: string): number {
+  const value = parseNumber(text);
+  if (value >= 0) return value;
+  throw new InvalidArgumentError("Expected a number from 0 on.");
 }
 
 function parseNumber(text: string): number {

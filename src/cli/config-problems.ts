@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { nearestName } from "../contracts/closest-names.ts";
 import type { ConfigPath } from "./config-file.ts";
-import { type FieldSchema, knownKeys, propertySchema, typeText } from "./config-schema.ts";
+import { alternatives, type FieldSchema, knownKeys, propertySchema, typeText } from "./config-schema.ts";
 import { isSecretKey } from "./redact.ts";
 
 export type IssueContext = {
@@ -56,11 +56,17 @@ function prefix(origin: string, name: string): string {
 function schemaAt(root: FieldSchema, path: ConfigPath): FieldSchema {
   let schema: FieldSchema = root;
   for (const key of path) {
-    const items = typeof key === "number" && typeof schema.items === "object" ? schema.items : undefined;
-    const next = items !== undefined && !Array.isArray(items) ? items : propertySchema(schema, String(key));
+    const next = typeof key === "number" ? itemSchema(schema) : propertySchema(schema, String(key));
     schema = next ?? {};
   }
   return schema;
+}
+
+function itemSchema(list: FieldSchema): FieldSchema | undefined {
+  for (const { items } of alternatives(list)) {
+    if (typeof items === "object" && !Array.isArray(items)) return items;
+  }
+  return undefined;
 }
 
 function show(value: unknown): string {

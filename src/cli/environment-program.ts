@@ -147,7 +147,7 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
     );
     return;
   }
-  const evaluation = verb === "evaluate" ? await beginEvaluate(flags) : undefined;
+  const evaluation = verb === "evaluate" ? await beginEvaluate(flags, envClass.envName) : undefined;
   const file =
     flags.config === undefined ? (evaluation?.file ?? data?.file) : await readConfigFile(flags.config);
   const config = resolveConfig({
@@ -160,7 +160,7 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
   });
   if (isSet(flags.slurm)) config.notices.push(slurmNotice);
   if (isSet(flags.testing)) config.notices.push(testingNotice);
-  const evaluate = await evaluation?.finish(envClass.envName, config);
+  const evaluate = await evaluation?.finish(config);
   const { runDir, logLevel } = flags;
   const process = data?.finish(name === undefined ? envClass.envName : recordedName(name));
   onExitCode(

@@ -10,7 +10,7 @@ import { type ConfigFile, parseConfigFile } from "./config-file.ts";
 import type { DottedFlag } from "./dotted-flags.ts";
 import { parseCount, parseSeed } from "./flag-units.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
-import { requireResumable } from "./resume-evaluation.ts";
+import { requireResumable, requireSameEnvironment } from "./resume-evaluation.ts";
 
 export type EvaluateFlags = {
   n?: number;
@@ -44,15 +44,20 @@ export function addEvaluateOptions(command: Command): Command {
     );
 }
 
-/** Before the configuration is known. Rejects with EVALUATION_FILE_INVALID, USAGE_INVALID. */
-export async function beginEvaluate(flags: EvaluateFlags): Promise<{
+/** Before the configuration is known. Rejects with EVALUATION_FILE_INVALID, EVALUATION_DIFFERS, USAGE_INVALID. */
+export async function beginEvaluate(
+  flags: EvaluateFlags,
+  envName: string,
+): Promise<{
   dotted: DottedFlag[];
   /** Where no --config is given: that of the evaluation to go on with. */
   file: ConfigFile | undefined;
-  finish(envName: string, config: ResolvedConfig): Promise<EvaluateRequest>;
+  finish(config: ResolvedConfig): Promise<EvaluateRequest>;
 }> {
   const { resume } = flags;
   const saved = resume === undefined ? null : await openSaved(resume);
+  // Before its keys are read as those of another environment.
+  if (saved !== null) requireSameEnvironment(saved, envName);
   return {
     dotted: [
       ...(flags.n === undefined ? [] : [dottedFlag("--n", "eval_samples", String(flags.n))]),
@@ -61,11 +66,10 @@ export async function beginEvaluate(flags: EvaluateFlags): Promise<{
     file: saved?.header.config
       ? parseConfigFile(stringify(saved.header.config), `${resume}/evaluation.json`)
       : undefined,
-    async finish(envName, config) {
+    async finish(config) {
       const { items, shuffleSeed, limit } = flags;
       const asked: ItemSelection = { items, shuffleSeed, limit };
-      const selection =
-        saved === null ? asked : requireResumable(saved, { envName, config, selection: asked });
+      const selection = saved === null ? asked : requireResumable(saved, { config, selection: asked });
       return { selection, price: await readPrice(flags.priceTable, config), resume };
     },
   };
@@ -118,6 +122,6 @@ function dottedFlag(name: string, key: string, text: string): DottedFlag {
 }
 
 function parseList(text: string): string {
-  if (/^\d+(,\d+)*$/.test(text)) return text;
-  throw new InvalidArgumentError("Expected whole numbers, e.g. 1,4,8.");
+  if (/^[1-9]\d*(,[1-9]\d*)*$/.test(text)) return text;
+  throw new InvalidArgumentError("Expected whole numbers from 1, e.g. 1,4,8.");
 }

@@ -1,4 +1,5 @@
 /** The numbers of an evaluation as people read them: a line for each thing, the interval beside its mean. */
+import { padText } from "./text-width.ts";
 
 type Metrics = Readonly<Record<string, number>>;
 
@@ -15,15 +16,17 @@ export function evaluationRows(metrics: Metrics): [string, string][] {
     const mean = take(name);
     const [low, high] = [take(`${name}_low`), take(`${name}_high`)];
     take(`${name}_stderr`);
-    if (mean !== undefined) rows.push([label, `${number(mean)}${interval(low, high)}${more}`]);
+    if (mean !== undefined) rows.push([label, `${mean.toFixed(4)}${interval(low, high)}${more}`]);
   };
 
   const items = take("eval/items");
   const without = take("eval/items_without_score") ?? 0;
   const perItem = take("eval/samples_per_item") ?? 1;
-  rate("accuracy", "eval/accuracy");
-  rate("reward", "eval/mean_reward");
+  const coverage = without > 0 && items !== undefined ? `  of ${items - without} of ${items} items` : "";
   // They are the accuracy again.
+  const isPassOne = left.has("eval/pass@1");
+  rate("accuracy", "eval/accuracy", `${isPassOne ? "  = pass@1 = pass^1" : ""}${coverage}`);
+  rate("reward", "eval/mean_reward", coverage);
   for (const name of ["eval/pass@1", "eval/pass^1"]) {
     for (const part of ["", "_stderr", "_low", "_high"]) take(`${name}${part}`);
   }
@@ -37,15 +40,18 @@ export function evaluationRows(metrics: Metrics): [string, string][] {
       rate(
         `pass${pass}`,
         `eval/pass${pass}`,
-        enough < (items ?? 0) ? `  of ${enough} items with enough scores` : "",
+        enough < (items ?? 0) ? `  of ${enough} of ${items} items` : "",
       );
     }
   }
   for (const pass of rates) take(`eval/pass@${pass.slice(1)}_items`);
-  if (items !== undefined) rows.push(["samples", samplesText({ items, perItem, without, take })]);
+  if (items !== undefined) {
+    const lines = sampleLines({ items, perItem, without, take });
+    rows.push(...lines.map((line, index): [string, string] => [index === 0 ? "samples" : "", line]));
+  }
   rows.push(...categoryRows(left, take));
   const turns = take("eval/mean_turns");
-  if (turns !== undefined) rows.push(["turns", `${number(turns)} a sample`]);
+  if (turns !== undefined) rows.push(["turns", `${Number(turns.toFixed(2))} a sample`]);
   const tokens = tokensText(take);
   if (tokens !== "") rows.push(["tokens", tokens]);
   const times = timesText(take);
@@ -56,7 +62,7 @@ export function evaluationRows(metrics: Metrics): [string, string][] {
 
 type Take = (name: string) => number | undefined;
 
-function samplesText({
+function sampleLines({
   items,
   perItem,
   without,
@@ -66,7 +72,7 @@ function samplesText({
   perItem: number;
   without: number;
   take: Take;
-}) {
+}): string[] {
   const scored = take("eval/scored") ?? 0;
   const parts = [`${scored} scored of ${items}${perItem > 1 ? ` items × ${perItem}` : ""}`];
   const failed = take("eval/infra_failed") ?? 0;
@@ -76,7 +82,7 @@ function samplesText({
   const missing = take("eval/not_played") ?? 0;
   if (missing > 0) parts.push(`${missing} not played`);
   if (without > 0) parts.push(`${without} ${without === 1 ? "item has" : "items have"} no score`);
-  return parts.join("; ");
+  return parts;
 }
 
 function categoryRows(left: ReadonlyMap<string, number>, take: Take): [string, string][] {
@@ -84,6 +90,7 @@ function categoryRows(left: ReadonlyMap<string, number>, take: Take): [string, s
   const names = [...left.keys()].flatMap((key) =>
     key.startsWith(prefix) && key.endsWith("/items") ? [key.slice(prefix.length, -"/items".length)] : [],
   );
+  const width = Math.min(24, Math.max(...names.map((name) => name.length)));
   return names.map((name, index) => {
     const of = (key: string) => take(`${prefix}${name}/${key}`);
     const [accuracy, low, high] = [of("accuracy"), of("accuracy_low"), of("accuracy_high")];
@@ -94,10 +101,10 @@ function categoryRows(left: ReadonlyMap<string, number>, take: Take): [string, s
     const scores =
       accuracy === undefined
         ? "no score"
-        : `${number(accuracy)}${interval(low, high)}  reward ${number(reward ?? 0)}`;
+        : `${accuracy.toFixed(4)}${interval(low, high)}${reward === accuracy ? "" : `  reward ${(reward ?? 0).toFixed(4)}`}`;
     return [
       index === 0 ? "category" : "",
-      `${name}: ${scores}  ${items} ${items === 1 ? "item" : "items"}${without > 0 ? `, ${without} samples without score` : ""}`,
+      `${padText(name, width)}  ${scores}  ${items} ${items === 1 ? "item" : "items"}${without > 0 ? `, ${without} ${without === 1 ? "sample" : "samples"} without score` : ""}`,
     ];
   });
 }

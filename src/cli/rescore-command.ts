@@ -9,6 +9,7 @@ import { createReward, rewardSpec } from "../../rewards/create-reward.ts";
 import { LachesisError } from "../contracts/errors.ts";
 import { writeEvaluation } from "../data/evaluation-files.ts";
 import { EvaluationRecorder } from "../data/evaluation-recorder.ts";
+import { readEvaluation } from "../data/evaluation-records.ts";
 import { rowAsJson } from "../data/row-json.ts";
 import { compareEvaluations } from "../env/evaluation/compare.ts";
 import { rescoreSamples } from "../env/evaluation/rescore.ts";
@@ -61,6 +62,7 @@ async function runRescore(directory: string, flags: RescoreFlags, io: CliIo): Pr
   const { spec, judge: judgeSection } = await readReward(flags.reward);
   const out = flags.out ?? `${directory.replace(/\/+$/, "")}-rescored`;
   await requireWritable(out, "--out");
+  await requireNoPlayed(out);
   const correctFrom = flags.correctFrom ?? saved.header.correct_from;
   using shutdown = new Shutdown({ onStage: () => undefined });
   const { stopping: signal } = shutdown;
@@ -131,6 +133,15 @@ async function runRescore(directory: string, flags: RescoreFlags, io: CliIo): Pr
   }
   io.stdout.write(`${after.samples.length} samples in ${join(out, "samples.jsonl")}\n`);
   return 0;
+}
+
+/** What was played would be gone. Rejects with USAGE_INVALID; what `rescore` made may be made again. */
+async function requireNoPlayed(out: string): Promise<void> {
+  const there = await readEvaluation(out);
+  if (there === null || there.header.rescored !== undefined) return;
+  throw new LachesisError("USAGE_INVALID", `--out ${out}: it holds an evaluation that was played.`, {
+    hint: "Choose another directory for the new scores.",
+  });
 }
 
 /** Rejects with USAGE_INVALID. */

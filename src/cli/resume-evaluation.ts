@@ -43,13 +43,23 @@ const freeEnvPattern =
 /** Of a server: what decides how it answers. */
 const boundServerKeys = ["model_name", "server_type", "tokenizer_name"];
 
+/** Throws EVALUATION_DIFFERS. */
+export function requireSameEnvironment({ directory, header }: SavedEvaluation, envName: string): void {
+  if (header.environment === envName) return;
+  throw new LachesisError(
+    "EVALUATION_DIFFERS",
+    `${directory} is an evaluation of ${header.environment}, not of ${envName}.`,
+    { hint: `Resume it with \`environment evaluate ${header.environment} --resume ${directory}\`.` },
+  );
+}
+
 /**
  * The selection to go on with: what was asked for, and for the rest what the evaluation was begun with. Adds a notice
  * with the keys that differ and don't matter. Throws EVALUATION_DIFFERS.
  */
 export function requireResumable(
   { directory, header }: SavedEvaluation,
-  { envName, config, selection }: { envName: string; config: ResolvedConfig; selection: ItemSelection },
+  { config, selection }: { config: ResolvedConfig; selection: ItemSelection },
 ): ItemSelection {
   if (header.config === null || header.rescored !== undefined) {
     const by = header.rescored === undefined ? "serve" : "rescore";
@@ -59,7 +69,6 @@ export function requireResumable(
   const compare = (name: string, before: unknown, now: unknown) => {
     if (!isSame(before, now)) problems.push(`${name} was ${short(before)} and is ${short(now)}`);
   };
-  compare("environment", header.environment, envName);
 
   const free: string[] = [];
   const before = isConfigMap(header.config.env) ? header.config.env : {};

@@ -1,4 +1,5 @@
 /** The last words of a run: what happened, what was saved and where, what was lost and why. */
+import { dirname } from "node:path";
 import type { ProgressSnapshot } from "../telemetry/run-progress.ts";
 import type { Colors } from "./colors.ts";
 import { evaluationRows } from "./evaluation-rows.ts";
@@ -45,6 +46,8 @@ export function summaryText({
       `mean ${formatMean(snapshot.meanReward)} of ${counted(rollouts.scored, "scored rollout")}`,
     ]);
   }
+  const numbers = Object.keys(result.metrics).length > 0 ? evaluationRows(result.metrics) : [];
+  if (heading.verb === "evaluate") rows.push(...numbers);
   if (rollouts.failed > 0)
     rows.push(["failed", `${counted(rollouts.failed, "rollout")}, scored nowhere: ${countsText(failures)}`]);
   if (rollouts.cancelled > 0) rows.push(["cancelled", counted(rollouts.cancelled, "rollout")]);
@@ -52,14 +55,28 @@ export function summaryText({
     rows.push(["tools", `${counted(snapshot.toolCalls, "call")}, ${snapshot.toolErrors} failed`]);
   const pooled = sandboxesText(sandboxes);
   if (pooled !== "") rows.push(["sandboxes", pooled]);
-  if (Object.keys(result.metrics).length > 0) rows.push(...evaluationRows(result.metrics));
+  if (heading.verb !== "evaluate") rows.push(...numbers);
   for (const [label, text] of result.rows ?? []) rows.push([label, text]);
   for (const { what, path } of result.saved) rows.push(["saved", `${what} in ${path}`]);
+  const owed = owedSamples(result.metrics);
+  const evaluated = result.saved.find(({ what }) => what === "metrics");
+  if (heading.verb === "evaluate" && owed > 0 && evaluated !== undefined) {
+    rows.push([
+      "resume",
+      `--resume ${dirname(evaluated.path)} plays ${counted(owed, "sample")} without a score`,
+    ]);
+  }
   rows.push(["run", `${runDirectory} (config.yaml, run.log)`]);
 
   const width = Math.max(...rows.map(([label]) => label.length)) + 2;
   const title = `${heading.envName} ${heading.verb} ${ending} after ${formatDuration(snapshot.elapsedMs)}`;
   return `\n${colors.bold(title)}\n${rows.map(([label, text]) => `  ${colors.dim(padText(label, width))}${text}\n`).join("")}`;
+}
+
+/** Samples of an evaluation that have no score yet. */
+function owedSamples(metrics: Readonly<Record<string, number>>): number {
+  const columns = ["infra_failed", "cancelled", "not_played"];
+  return columns.reduce((sum, column) => sum + (metrics[`eval/${column}`] ?? 0), 0);
 }
 
 /** `a x3, b x1`, the most frequent first. */

@@ -80,12 +80,14 @@ export async function readEvaluation(directory: string): Promise<SavedEvaluation
   const headerText = await readText(join(directory, "evaluation.json"));
   if (headerText === null) return null;
   const header = parseWith(evaluationHeader, headerText, join(directory, "evaluation.json"));
-  const items = await readLines(join(directory, "items.jsonl"), evaluationItem);
+  const itemsPath = join(directory, "items.jsonl");
+  const items = await readLines(itemsPath, evaluationItem);
+  if (items === null) throw fileInvalid(itemsPath, "the file is missing, so samples have no items");
   const known = new Set(items.map(({ item_id }) => item_id));
   const path = join(directory, "samples.jsonl");
   const byKey = new Map<string, JsonObject>();
   // As they were written: parsing would put the keys into another order, and defaults in.
-  for (const [number, line] of (await readLines(path, jsonObject)).entries()) {
+  for (const [number, line] of ((await readLines(path, jsonObject)) ?? []).entries()) {
     const sample = check(sampleRecord, line, `${path}:${number + 1}`);
     if (!known.has(sample.item_id)) {
       const why = `a sample of the item "${sample.item_id}", which items.jsonl doesn't have`;
@@ -119,8 +121,10 @@ export function itemAsJson(item: unknown): { item: JsonValue; digest: string } {
   };
 }
 
-async function readLines<Row>(path: string, schema: z.ZodType<Row>): Promise<Row[]> {
-  const text = (await readText(path)) ?? "";
+/** null where there is no such file. A last line without its line break was torn by a crash, and is none. */
+async function readLines<Row>(path: string, schema: z.ZodType<Row>): Promise<Row[] | null> {
+  const text = await readText(path);
+  if (text === null) return null;
   const lines = text
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
@@ -141,7 +145,10 @@ function parseWith<Row>(schema: z.ZodType<Row>, text: string, where: string): Ro
 function check<Row>(schema: z.ZodType<Row>, value: unknown, where: string): Row {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw fileInvalid(where, z.prettifyError(parsed.error).replaceAll("\n", " "));
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${path.join(".") || "the line"}: ${message}`,
+  );
+  throw fileInvalid(where, problems.join("; "));
 }
 
 async function readText(path: string): Promise<string | null> {
@@ -155,5 +162,9 @@ async function readText(path: string): Promise<string | null> {
 }
 
 function fileInvalid(where: string, why: string, cause?: unknown): LachesisError {
-  return new LachesisError("EVALUATION_FILE_INVALID", `${where}: ${why}`, { cause });
+  const isSample = /samples\.jsonl:\d+$/.test(where);
+  return new LachesisError("EVALUATION_FILE_INVALID", `${where}: ${why}`, {
+    ...(isSample && { hint: "Without that line, `evaluate --resume` plays its sample again." }),
+    cause,
+  });
 }

@@ -160,6 +160,7 @@ describe("problems", () => {
     [{ flags: ["--openai.modelname", "x"] }, "--openai.modelname: unknown key; did you mean model_name?"],
     [{ flags: ["--env.group_size", "x"] }, '--env.group_size: expected integer >= 1, got "x"'],
     [{ flags: ["--env.group_size", "0"] }, "--env.group_size: expected integer >= 1, got 0"],
+    [{ flags: ["--env.eval_pass_k", "1,0"] }, "--env.eval_pass_k: expected integer >= 1, got 0"],
     [{ flags: ["--env.group_size", "1.5"] }, "--env.group_size: expected integer >= 1, got 1.5"],
     [{ flags: ["--env.difficulty", "medium"] }, '--env.difficulty: expected "easy" | "hard", got "medium"'],
     [{ flags: ["--env.limit", "some"] }, '--env.limit: expected "auto" | number, got "some"'],

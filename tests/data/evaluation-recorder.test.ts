@@ -98,6 +98,18 @@ test("a broken evaluation.json is told, a missing one is no evaluation", async (
   await expect(readEvaluation(directory)).rejects.toMatchObject({ code: "EVALUATION_FILE_INVALID" });
 });
 
+test("samples without their items are told, and a broken line with what comes of taking it out", async () => {
+  await write(sample(0, 0));
+  await appendFile(path("samples.jsonl"), "{broken\n");
+  await expect(readEvaluation(directory)).rejects.toMatchObject({
+    code: "EVALUATION_FILE_INVALID",
+    message: expect.stringContaining("samples.jsonl:2: this is no JSON"),
+    hint: expect.stringContaining("plays its sample again"),
+  });
+  await rm(path("items.jsonl"));
+  await expect(readEvaluation(directory)).rejects.toThrow(/items\.jsonl: the file is missing/);
+});
+
 test("other items are refused, and nothing is lost by it", async () => {
   await write(sample(0, 0));
   for (const [items, message] of [

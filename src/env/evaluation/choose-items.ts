@@ -49,6 +49,7 @@ function pick<Item>(all: readonly ChosenItem<Item>[], wanted: string): ChosenIte
       const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(word) ?? [];
       const range = first === undefined ? [] : all.slice(Number(first), Number(last) + 1);
       if (range.length > 0 && Number(last) < all.length) return range;
+      if (Number(first) > Number(last)) throw backwards(word, { first, last });
       throw unknownItem(word, all);
     }),
   );
@@ -66,12 +67,16 @@ function words(wanted: string): string[] {
   throw new LachesisError("USAGE_INVALID", `--items ${wanted}: expected a JSON list of ids.`);
 }
 
+function backwards(word: string, { first, last }: { first?: string; last?: string }): LachesisError {
+  return new LachesisError("USAGE_INVALID", `--items: the range ${word} ends before it begins.`, {
+    hint: `Write ${last}-${first}.`,
+  });
+}
+
 function unknownItem(word: string, all: readonly ChosenItem<unknown>[]): LachesisError {
-  const near = closestNames(
-    word,
-    all.slice(0, 10_000).map(({ id }) => id),
-    3,
-  );
+  // Of a number that is none of them, others are no better.
+  const names = /^[\d-]*$/.test(word) ? [] : all.slice(0, 10_000).map(({ id }) => id);
+  const near = closestNames(word, names, 3);
   const has = all.length === 0 ? "there are none" : `there are ${all.length}, numbered 0-${all.length - 1}`;
   return new LachesisError("USAGE_INVALID", `--items: no item is "${word}"; ${has}.`, {
     hint: near.length > 0 ? `Did you mean ${near.join(" or ")}?` : "Write ids, numbers and ranges: 0,5,9-12.",

@@ -68,6 +68,9 @@ export function compareEvaluations(
     throw new LachesisError(
       "EVALUATION_DIFFERS",
       `No item has the ${metric} in both evaluations: there is nothing to compare.`,
+      {
+        hint: `Samples per item: ${a.header.samples_per_item} in the first, ${b.header.samples_per_item} in the second.`,
+      },
     );
   }
   const differing = differences.filter(({ difference }) => difference !== 0);

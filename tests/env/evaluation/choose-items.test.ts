@@ -25,6 +25,10 @@ test("an item that there is none of is told, with what is near", () => {
   );
   expect(chosen("1-3")).toThrow(/no item is "1-3"; there are 3, numbered 0-2/);
   expect(chosen("")).toThrow(/no item is ""/);
+  expect(chosen("99")).toThrow(
+    expect.objectContaining({ hint: expect.not.stringContaining("Did you mean") }),
+  );
+  expect(chosen("2-0")).toThrow(expect.objectContaining({ hint: "Write 0-2." }));
 });
 
 test("a shuffle seed says which items the limit takes", () => {
