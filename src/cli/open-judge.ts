@@ -30,7 +30,10 @@ export function openJudge(options: JudgeOptions): JudgeServer | undefined {
     cacheDirectory: environment.cacheDirectory,
     logger: logger.child({ part: "judge" }),
     stopping,
-    onNotice: (notice) => events.emit("notice", { ...notice, message: `Judge: ${notice.message}` }),
+    onNotice: ({ level, message }) => {
+      const next = level === "warn" ? " Start it, or correct env.judge." : "";
+      events.emit("notice", { level, message: `Judge ${config.model_name}: ${message}${next}` });
+    },
   });
 }
 

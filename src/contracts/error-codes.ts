@@ -64,6 +64,7 @@ export const errorCodes = {
     "Take a judge model that follows JSON schemas, or raise `env.judge.max_tokens`; the message has its last answer.",
   JUDGE_IS_POLICY:
     "Give `env.judge` another model than the one that is trained, or say `env.judge.may_be_policy`.",
+  JUDGE_UNREACHABLE: "Start the judge's server, or correct `env.judge.base_url`.",
   MCP_SERVER_FAILED:
     "Start the server by hand as `env.mcp_servers` says; the message has what it said, or why it was not reached.",
   OUTPUT_UNWRITABLE: "Choose a directory that you may write to and that has space left.",

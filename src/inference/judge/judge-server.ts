@@ -131,12 +131,29 @@ export class JudgeServer implements JudgeModel, AsyncDisposable {
     try {
       return await send(format);
     } catch (thrown) {
-      if (format === "none" || !refusesFormat(thrown)) throw thrown;
+      if (format === "none" || !refusesFormat(thrown)) throw this.#asJudges(thrown);
     }
-    const answer = await send("none");
+    const answer = await send("none").catch((thrown: unknown) => {
+      throw this.#asJudges(thrown);
+    });
     // The refusal may have had another cause: only this answer proves that it was the format.
     this.#structuredOutput = "none";
     return answer;
+  }
+
+  /** That nobody answers is told of the judge: the policy's servers have a code of their own. */
+  #asJudges(thrown: unknown): unknown {
+    if (!(thrown instanceof LachesisError) || thrown.code !== "INFERENCE_UNREACHABLE") return thrown;
+    const { base_url, model_name } = this.#config;
+    return new LachesisError(
+      "JUDGE_UNREACHABLE",
+      `Expected a verdict of the judge ${model_name}${base_url && ` at ${base_url}`}, but nobody answers there: ${thrown.message}`,
+      {
+        hint: "Start the judge's server, or correct env.judge.base_url. Its rollouts are played again, and scored by nobody until then.",
+        retryable: true,
+        cause: thrown,
+      },
+    );
   }
 
   #request({ messages, vote, votes }: JudgeQuestion<z.ZodType>, attempt: number): ChatRequest {

@@ -226,6 +226,14 @@ describe("a judge that gives no verdict", () => {
   });
 });
 
+test("a judge whom nobody answers for is named, and not the policy's server", async () => {
+  await using judge = await scriptedJudge(() => marks(10));
+  const dead = judge.open({ base_url: "http://127.0.0.1:1/v1", timeout: 0.3 });
+  const asking = judge.score("judge", item, "Ada", dead);
+  await expect(asking).rejects.toMatchObject({ code: "JUDGE_UNREACHABLE", retryable: true });
+  await expect(asking).rejects.toThrow(/the judge judge-1 at http:\/\/127\.0\.0\.1:1\/v1, but nobody answers/);
+});
+
 describe("verdicts are kept", () => {
   test("and asked for once, also by later runs; another answer, vote or model is another question", async () => {
     await using judge = await scriptedJudge(({ index }) => marks(index));
