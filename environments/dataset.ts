@@ -2,16 +2,21 @@
  * Any dataset with any registered reward, without code: each row is a prompt (a text, a template over the row's
  * columns, or a list of messages), and `env.reward` scores what the model makes of it.
  */
+import { join } from "node:path";
 import { z } from "zod";
 import type { RewardItem } from "../rewards/reward.ts";
 import type { ChatMessage, JsonObject } from "../src/contracts/chat.ts";
 import { rowAsJson } from "../src/data/row-json.ts";
+import type { PrepareOptions } from "../src/env/base-env.ts";
 import type { EnvDefaults } from "../src/env/env-class.ts";
 import { hermesAgentEnvConfig } from "../src/env/env-config.ts";
 import type { EvaluateOptions, Evaluation } from "../src/env/evaluation.ts";
 import { inTurn, type ValidationPolicies } from "../src/env/policies.ts";
 import { RewardedEnv, rewardFields } from "./rewarded-env.ts";
 import { RowSource, rowFields } from "./row-source.ts";
+
+/** Rows of `prompt` and `answer` for who validates without a dataset. */
+const exampleRows = join(import.meta.dirname, "data", "dataset-example.jsonl");
 
 export const datasetConfig = hermesAgentEnvConfig.extend({
   ...rowFields,
@@ -25,6 +30,11 @@ export const datasetConfig = hermesAgentEnvConfig.extend({
     .nullable()
     .default(null)
     .describe('Prompt made of columns, instead of prompt_field, e.g. "{question}\\nAnswer with a number."'),
+  category_field: z
+    .string()
+    .nullable()
+    .default("category")
+    .describe("Column with the category that an evaluation counts a row under. Rows without it have none."),
 });
 
 export type DatasetConfig = z.output<typeof datasetConfig>;
@@ -52,9 +62,24 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
 
   #rows: RowSource<RewardItem> | undefined;
 
-  /** Files that ship with Lachesis, for who names no dataset. */
+  #isValidated = false;
+
+  override async prepare(options: PrepareOptions): Promise<void> {
+    this.#isValidated = options.purpose === "validate";
+    await super.prepare(options);
+  }
+
+  /** Files that ship with Lachesis, for who names no dataset; here for validation alone. */
   protected bundledRows(): { train: string; test: string } | undefined {
-    return undefined;
+    if (!this.#isValidated) return undefined;
+    if (this.config.dataset_path === null && this.config.dataset_name === null) {
+      this.services.events.emit("notice", {
+        level: "warn",
+        message:
+          "No dataset is named: a few example rows are played. Name yours by --env.dataset_path or --env.dataset_name, with its --env.prompt_field and --env.reward.",
+      });
+    }
+    return { train: exampleRows, test: exampleRows };
   }
 
   /** A row of the dataset as this environment wants it, e.g. with the column that the prompt is made of. */
@@ -106,6 +131,12 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
     return {
       gold: ({ answer }) =>
         typeof answer === "string" || typeof answer === "number" ? inTurn({ content: String(answer) }) : null,
+      cheats: [
+        {
+          name: "repeats the prompt",
+          play: (row) => inTurn({ content: lastContent(this.initialMessages(row)) }),
+        },
+      ],
     };
   }
 
@@ -116,8 +147,16 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
       describe: (row, rollout) => ({
         item: rowAsJson(row),
         reward_parts: { ...this.rewardOf(rollout)?.parts },
+        ...this.#categoryOf(row),
       }),
     });
+  }
+
+  #categoryOf(row: RewardItem): JsonObject {
+    const { category_field: field } = this.config;
+    const category = field === null ? undefined : row[field];
+    const isName = (typeof category === "string" && category.trim() !== "") || typeof category === "number";
+    return isName ? { category: String(category) } : {};
   }
 
   override checkpointState(): JsonObject | null {
@@ -128,6 +167,8 @@ export class DatasetEnv<Config extends DatasetConfig = DatasetConfig> extends Re
     this.#rows?.restore(state);
   }
 }
+
+const lastContent = (messages: readonly ChatMessage[]): string => messages.at(-1)?.content ?? "";
 
 /** Accepts rows from which a prompt can be made. */
 function rowSchema({ prompt_template: template, prompt_field: field }: DatasetConfig): z.ZodType<RewardItem> {

@@ -111,6 +111,15 @@ async function runValidate(
   }
 }
 
+/** A nothing that scored a little on few items may have been lucky, e.g. by a number of the question. */
+function luckHint(policies: ValidationReport["policies"]): string {
+  const isFaint = policies.some(
+    ({ passes, failed, policy, mean, scored }) =>
+      !passes && failed === 0 && policy !== "gold" && mean !== null && mean < 0.25 && scored < 100,
+  );
+  return isFaint ? "\nA few items can be right by luck: --items 200 tells luck from a leak." : "";
+}
+
 /** A line for each policy: what it scored, what it should have. */
 export function reportText(
   name: string,
@@ -132,7 +141,7 @@ export function reportText(
   });
   const end = passes
     ? colors.green("The reward tells them apart.")
-    : colors.red("The reward can't be trusted yet: see above.");
+    : colors.red("The reward can't be trusted yet: see above.") + luckHint(policies);
   const played =
     environments === 1
       ? `${counted(items, "item")} with each policy`
