@@ -35,7 +35,7 @@ export async function readTerminalTasks(
   directory: string,
 ): Promise<{ tasks: TerminalTask[]; leftOut: string[] }> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
-    throw invalid(directory, "can't be read", error);
+    throw invalid(directory, `can't be read: ${error instanceof Error ? error.message : error}`, error);
   });
   const tasks: TerminalTask[] = [];
   const leftOut: string[] = [];

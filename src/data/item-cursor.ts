@@ -29,6 +29,7 @@ export type CursorPosition = { epoch: number; index: number };
 export class ItemCursor<Item extends object> {
   readonly #options: ItemCursorOptions<Item>;
   readonly #bad = new Set<number>();
+  #firstBad: BadRow | undefined;
   #position: CursorPosition = { epoch: 0, index: 0 };
   #order: Uint32Array | undefined;
 
@@ -107,16 +108,20 @@ export class ItemCursor<Item extends object> {
     const bad = { ...dataset.locate(row), reason };
     if (badRows === "error") throw badRowError(bad);
     this.#bad.add(row);
+    this.#firstBad ??= bad;
     onBadRow?.(bad);
     return null;
   }
 
   #noUsableRow(): LachesisError {
     const { dataset } = this.#options;
+    const first = this.#firstBad;
     return new LachesisError(
       "DATASET_EMPTY",
-      `Dataset ${dataset.name}: not one of its ${dataset.length} rows can be used.`,
-      { hint: "Look at the reasons above: the columns are probably named otherwise." },
+      `Dataset ${dataset.name}: not one of its ${dataset.length} rows can be used${first ? `; ${first.file}:${first.line}: ${first.reason}` : ""}.`,
+      {
+        hint: "The columns are probably named otherwise: rename them, or name them where a key asks for a column.",
+      },
     );
   }
 }

@@ -104,7 +104,12 @@ test("a dataset without any usable row is an error, not an endless search", () =
     schema,
     shuffleSeed: 1,
   });
-  expect(() => cursor.next()).toThrow(expect.objectContaining({ code: "DATASET_EMPTY" }));
+  expect(() => cursor.next()).toThrow(
+    expect.objectContaining({
+      code: "DATASET_EMPTY",
+      message: expect.stringMatching(/can be used; .+:\d+: ./),
+    }),
+  );
 });
 
 test("shuffledOrder is a permutation for any seed, and puts rows everywhere", () => {

@@ -75,7 +75,7 @@ const olderSettings = z.object({
 export async function readTaskFolders(directory: string): Promise<HarborTask[]> {
   if (isTaskFolder(directory)) return [await readTaskFolder(directory)];
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
-    throw invalid(directory, "can't be read", error);
+    throw invalid(directory, `can't be read: ${error instanceof Error ? error.message : error}`, error);
   });
   const folders = entries
     .filter((entry) => entry.isDirectory() && isTaskFolder(join(directory, entry.name)))
