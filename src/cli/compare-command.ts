@@ -82,6 +82,7 @@ export async function requireEvaluation(directory: string): Promise<SavedEvaluat
 
 function failuresOf({ metric, b, difference }: Comparison, flags: CompareFlags): string[] {
   const { failBelow, failDrop, confident = false } = flags;
+  const { number } = formatOf(metric);
   const failures: string[] = [];
   if (failBelow !== undefined && b.mean < failBelow) {
     failures.push(`${metric} of B is ${number(b.mean)}, below ${failBelow}`);
@@ -107,9 +108,10 @@ export function comparisonText(
   },
 ): string {
   const { show, failures, colors } = options;
+  const { number, signed } = formatOf(metric);
   const rows: [string, string][] = [
-    ["A", `${withInterval(a)}  ${options.a.header.model}, ${options.a.directory}`],
-    ["B", `${withInterval(b)}  ${options.b.header.model}, ${options.b.directory}`],
+    ["A", `${number(a.mean)}${intervalText(a, number)}  ${options.a.header.model}, ${options.a.directory}`],
+    ["B", `${number(b.mean)}${intervalText(b, number)}  ${options.b.header.model}, ${options.b.directory}`],
     [
       "B - A",
       `${colors.bold(signed(difference.mean))}${intervalText(difference, signed)}: ${verdict(difference)}`,
@@ -127,8 +129,11 @@ export function comparisonText(
     ...(changed > 0 ? [`${changed} with another content`] : []),
   ];
   if (left.length > 0) rows.push(["left out", left.join(", ")]);
-  for (const [index, item] of differing.slice(0, show).entries()) {
-    rows.push([index === 0 ? "changed" : "", `${item.item_id}: ${number(item.a)} to ${number(item.b)}`]);
+  const shown = differing.slice(0, show);
+  const width = Math.min(32, Math.max(0, ...shown.map(({ item_id }) => item_id.length)));
+  for (const [index, item] of shown.entries()) {
+    const change = `${number(item.a)} to ${number(item.b)}  (${signed(item.difference)})`;
+    rows.push([index === 0 ? "changed" : "", `${padText(item.item_id, width)}  ${change}`]);
   }
   if (show > 0 && differing.length > show)
     rows.push(["", `and ${differing.length - show} more (--show, --json)`]);
@@ -143,11 +148,11 @@ function verdict({ low, high }: Interval): string {
   return high < 0 ? "B is lower" : "no difference shown";
 }
 
-const number = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(4));
-const signed = (value: number): string => `${value > 0 ? "+" : ""}${number(value)}`;
-
-function withInterval(interval: Interval): string {
-  return `${number(interval.mean)}${intervalText(interval, number)}`;
+/** Shares and rewards have four decimals, so that they stand in line; turns and tokens two at most. */
+function formatOf(metric: string) {
+  const isCount = /^turns$|_tokens$/.test(metric);
+  const number = (value: number): string => (isCount ? String(Number(value.toFixed(2))) : value.toFixed(4));
+  return { number, signed: (value: number): string => `${value > 0 ? "+" : ""}${number(value)}` };
 }
 
 function intervalText({ low, high }: Interval, format: (value: number) => string): string {
