@@ -104,6 +104,7 @@ test("another dataset, another configuration, a run of something else and a seco
   const more = await runCli(["process", "--resume=small", "--env.total_steps=5"], { cwd });
   expect(more.code, more.stderr).toBe(0);
   expect(await readLines("small.jsonl")).toHaveLength(5);
+  expect(await readFile(join(cwd, "small.html"), "utf8")).toContain("5 groups, 10 samples");
 
   const otherSeed = await runCli(["process", "--resume=small", "--env.seed=7"], { cwd });
   expect(otherSeed.stderr).toContain("RESUME_REFUSED");

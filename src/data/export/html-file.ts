@@ -12,8 +12,8 @@ import { type RewardSign, scoreText, signOf } from "./html-group.ts";
 import { pageStyle } from "./html-style.ts";
 import { safeText } from "./html-text.ts";
 
-/** Characters of the page. */
-const PAGE_CHARACTERS = 32 * 1024 * 1024;
+/** Characters of the page: what a browser opens within a few seconds. */
+const PAGE_CHARACTERS = 8_000_000;
 
 /** What the page needs of a group. */
 export type PageGroup = {

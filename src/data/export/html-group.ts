@@ -10,11 +10,13 @@ import {
   textOf,
 } from "../group-samples.ts";
 import type { SavedMessage } from "../saved-group.ts";
-import { codeHtml, lineHtml, safeText, TextBudget, textHtml } from "./html-text.ts";
+import { codeHtml, lineHtml, safeText, TEXT_CHARACTERS, TextBudget, textHtml } from "./html-text.ts";
 
 /** Characters of texts that one group shows. */
 const GROUP_CHARACTERS = 4_000_000;
 const LINE_CHARACTERS = 120;
+/** What a message or a field takes on the page besides its text, about. */
+const FRAME_CHARACTERS = 100;
 /** Values of so many characters need no block of their own. */
 const SHORT_CHARACTERS = 60;
 
@@ -30,9 +32,7 @@ export function groupHtml(sampled: SampledGroup, number: number): string {
     `<details class="group" id="group-${number}">`,
     `<summary><b>Group ${number}</b> <span class="start">${asked === undefined ? "" : lineHtml(textOf(asked), LINE_CHARACTERS)}</span> <span class="scores">${scores}</span></summary>`,
     factsHtml(sampled, budget),
-    prompt.length === 0
-      ? ""
-      : `<section class="prompt">${prompt.map((each) => messageHtml(each, budget)).join("")}</section>`,
+    prompt.length === 0 ? "" : `<section class="prompt">${messagesHtml(prompt, budget)}</section>`,
     ...samples.map((sample) => sampleHtml(sample, { sampled, prompt, budget })),
     "</details>",
   ].join("\n");
@@ -92,10 +92,19 @@ function turnsHtml(
 ): string {
   const own = promptOf(messages);
   const isShared = JSON.stringify(own) === JSON.stringify(prompt);
-  return messages
-    .slice(isShared ? own.length : 0)
-    .map((message) => messageHtml(message, budget))
-    .join("\n");
+  return messagesHtml(messages.slice(isShared ? own.length : 0), budget);
+}
+
+function messagesHtml(messages: readonly SavedMessage[], budget: TextBudget): string {
+  const shown: string[] = [];
+  for (const message of messages) {
+    if (!budget.spend(FRAME_CHARACTERS)) {
+      shown.push(`<p class="quiet">… ${counted(messages.length - shown.length, "more message")}</p>`);
+      break;
+    }
+    shown.push(messageHtml(message, budget));
+  }
+  return shown.join("\n");
 }
 
 function noMessagesHtml({ sequences }: Sample, { group }: SampledGroup): string {
@@ -134,15 +143,17 @@ function otherPartsHtml({ content }: SavedMessage): string {
 
 /** The fields of a JSON object, code and other texts with their line breaks; anything else as it is. */
 function valueHtml(text: string, budget: TextBudget): string {
+  if (text.length > TEXT_CHARACTERS) return codeHtml(text, budget);
   const parsed = tryPythonJsonParse(text);
   if (!parsed.ok || !(parsed.value instanceof Map)) return text === "" ? "" : codeHtml(text, budget);
   if (parsed.value.size === 0) return "";
   const rows = [...parsed.value].map(([name, value]) => {
-    const shown = typeof value === "string" ? value : pythonJsonDumps(value);
-    const isShort = shown.trim().length <= SHORT_CHARACTERS && !shown.trim().includes("\n");
+    const line = (typeof value === "string" ? value : pythonJsonDumps(value)).trim();
+    budget.spend(FRAME_CHARACTERS);
+    const isShort = line.length <= SHORT_CHARACTERS && !line.includes("\n");
     const field = isShort
-      ? `<dd class="short">${safeText(shown.trim()) || "(nothing)"}</dd>`
-      : `<dd>${codeHtml(shown, budget)}</dd>`;
+      ? `<dd class="short">${safeText(line) || "(nothing)"}</dd>`
+      : `<dd>${codeHtml(typeof value === "string" ? value : pythonJsonDumps(value, { indent: 2 }), budget)}</dd>`;
     return `<dt>${safeText(name)}</dt>${field}`;
   });
   return `<dl>${rows.join("")}</dl>`;

@@ -29,9 +29,9 @@ pre { margin: 4px 0; padding: 8px 10px; max-height: 32em; overflow: auto; backgr
 .thought { margin: 4px 0; color: var(--quiet); font-size: 14px; }
 .thought[open] > summary bdi { display: none; }
 .call { margin: 6px 0; font-size: 14px; }
-dl { margin: 0; }
-dt { margin-top: 4px; color: var(--quiet); font-size: 12px; overflow-wrap: anywhere; }
-dd { margin: 0; }
-dd.short { overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
+dl { display: grid; grid-template-columns: fit-content(40%) minmax(0, 1fr); gap: 2px 10px; margin: 2px 0; }
+dt { grid-column: 1; align-self: center; color: var(--quiet); font-size: 12px; overflow-wrap: anywhere; }
+dd { grid-column: 1 / -1; margin: 0; }
+dd.short { grid-column: 2; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
 @media print { .group { break-inside: avoid; } pre { max-height: none; } }
 `;

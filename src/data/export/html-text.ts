@@ -6,7 +6,7 @@
 import { escapeHtml } from "../../contracts/escape-html.ts";
 
 /** Characters of one text that are shown. */
-const TEXT_CHARACTERS = 20_000;
+export const TEXT_CHARACTERS = 20_000;
 
 /** What one group may show; a group of very many long texts must not fill the page. */
 export class TextBudget {
@@ -14,6 +14,12 @@ export class TextBudget {
 
   constructor(characters: number) {
     this.#left = characters;
+  }
+
+  /** Takes for what is no text: the frame of a message. False when nothing is left. */
+  spend(characters: number): boolean {
+    this.#left = Math.max(0, this.#left - characters);
+    return this.#left > 0;
   }
 
   /** As much of the text as may be shown, and how many characters that leaves out. */

@@ -133,6 +133,26 @@ test("a page says what is in it, after the filters; groups without messages are 
   expect(nothing.html).toContain("No groups.");
 });
 
+test("a group of very many messages or fields ends somewhere", async () => {
+  await using directory = await TemporaryDirectory.make();
+  const many = Array.from({ length: 60_000 }, (_, index) => ({ role: "assistant", content: `${index}` }));
+  const fields = `{${Array.from({ length: 100_000 }, (_, index) => `"key ${index}":1`).join(",")}}`;
+  const wide = [
+    { role: "user", content: "?" },
+    { role: "tool", content: fields },
+  ];
+  const line = JSON.stringify({
+    tokens: [[1], [1]],
+    masks: [[1], [1]],
+    scores: [1, 0],
+    messages: [wide, many],
+  });
+  const { html } = await writePage(directory.path, [line]);
+  expect(html).toContain("more characters</p>");
+  expect(html).toMatch(/… \d{5} more messages<\/p>/);
+  expect(html.length).toBeLessThan(8_000_000);
+});
+
 test("a page that would be too large stops taking groups, and says how many are left", async () => {
   await using directory = await TemporaryDirectory.make();
   const path = join(directory.path, "page.html");
