@@ -12,7 +12,7 @@ const onlyNumber = /^[\d\s.,+\-−*/×÷^=%()]*(?:[\d)%.]\s[A-Za-z ]{0,60})?$/;
 const enclosed = /^(?:\([^()]*,[^()]*\)|\[[^[\]]*\]|\{[^{}]*\})$/;
 /** A number with a variable, a sign or a function, or a relation: what a search for numbers would cut in pieces. */
 const compound =
-  /\d\s?(?:[√π°²³:]|sqrt|pi\b)|\d!\s?=|\d[eE][+-]?\d|[+\-−]\s?\d*i(?![A-Za-z])|[a-zA-Z]\s?[\^²³<>=≤≥≠]|[√π∞∪±<>≤≥≠]|\b(?:sqrt|sin|cos|tan|log|ln|exp)\b|(?<![A-Za-z])\d*[abcknpqrtuvwxyz]\s?[+\-*/]|[+\-*/]\s?\d*[abcknpqrtuvwxyz](?![A-Za-z])|(?<![\w.])\d+[abcknpqrtuvwxyz](?![A-Za-z])|\d[\s,]+(?:and|or)\s+-?\d|^\{/;
+  /\d\s?(?:[√π°²³:]|sqrt|pi\b)|\d!\s?=|\d\s?[xX]\s?10\s?\^|\d[eE][+-]?\d|[+\-−]\s?\d*i(?![A-Za-z])|[a-zA-Z]\s?[\^²³<>=≤≥≠]|[√π∞∪±<>≤≥≠]|\b(?:sqrt|sin|cos|tan|log|ln|exp)\b|(?<![A-Za-z])\d*[abcknpqrtuvwxyz]\s?[+\-*/]|[+\-*/]\s?\d*[abcknpqrtuvwxyz](?![A-Za-z])|(?<![\w.])\d+[abcknpqrtuvwxyz](?![A-Za-z])|\d[\s,]+(?:and|or)\s+-?\d|^\{/;
 
 /** What the last "answer is" of the text introduces, where that is more than a number; null otherwise. */
 export function findAnnouncedMaths(text: string): Candidate | null {

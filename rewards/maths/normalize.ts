@@ -129,6 +129,7 @@ export function normalizeMaths(text: string): string {
     .replace(/~/g, " ")
     .replace(/\\([$€£])/g, " ")
     .replace(/[$€£¥₹₽]/g, " ")
+    .replace(/(\d)\s{0,3}[xX]\s{0,3}(?=10\s?\^)/g, "$1*")
     .replace(/\\%/g, "%")
     .replace(/\\&/g, " \\and ");
 }
