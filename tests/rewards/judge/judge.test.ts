@@ -231,7 +231,9 @@ test("a judge whom nobody answers for is named, and not the policy's server", as
   const dead = judge.open({ base_url: "http://127.0.0.1:1/v1", timeout: 0.3 });
   const asking = judge.score("judge", item, "Ada", dead);
   await expect(asking).rejects.toMatchObject({ code: "JUDGE_UNREACHABLE", retryable: true });
-  await expect(asking).rejects.toThrow(/the judge judge-1 at http:\/\/127\.0\.0\.1:1\/v1, but nobody answers/);
+  await expect(asking).rejects.toThrow(
+    /the judge judge-1 at http:\/\/127\.0\.0\.1:1\/v1, but nobody answers/,
+  );
 });
 
 describe("verdicts are kept", () => {
