@@ -92,12 +92,16 @@ test("an evaluation tells the row and the parts of the reward, and that it plays
   await using services = await answering("8");
   const notices = recordEvents(services.events, "notice");
   const rows = [
-    { prompt: "2 + 6?", answer: "8" },
+    { prompt: "2 + 6?", answer: "8", level: 1 },
     { prompt: "2 + 7?", answer: "9" },
   ];
-  const env = await open(services, rows, { reward: ["accuracy", { type: "boxed", weight: 0.5 }] });
+  const env = await open(services, rows, {
+    reward: ["accuracy", { type: "boxed", weight: 0.5 }],
+    category_field: "level",
+  });
   const evaluation = await env.evaluate({ signal });
-  expect(evaluation?.metrics["eval/mean_reward"]).toBe(0.5);
+  expect(evaluation?.metrics).toMatchObject({ "eval/mean_reward": 0.5, "eval/category/1/accuracy": 1 });
+  expect(evaluation?.samples[1]).not.toHaveProperty("category");
   expect(evaluation?.samples[1]).toMatchObject({
     item: { prompt: "2 + 7?", answer: "9" },
     reward_parts: { accuracy: { raw: 0, weighted: 0 }, boxed: { raw: 0, weighted: 0 } },
