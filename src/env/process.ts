@@ -129,8 +129,18 @@ export async function processEnvironment({
   await journal.close();
   services.logger.info({ metrics: env.takeMetrics() }, "process-metrics");
   const { kept: groups, filter } = journal;
-  const exported = abort.aborted ? null : await journal.export(abort);
+  const exported = abort.aborted ? null : await exportFiles();
   return { path: journal.path, groups, endedBy: endOf(), ...filterCounts(filter), exported };
+
+  async function exportFiles(): Promise<ExportReport | null> {
+    try {
+      return await journal.export(abort);
+    } catch (error) {
+      const message = `Saved ${groups} groups in ${journal.path}; \`environment process --resume ${runDirectory}\` makes the other files of them.`;
+      services.events.emit("notice", { level: "info", message });
+      throw error;
+    }
+  }
 
   function endOf(): ProcessSummary["endedBy"] {
     if (groups >= total) return "complete";

@@ -1,5 +1,5 @@
 /** `process --resume`: a real process that is killed at any moment, and what its files hold in the end. */
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,6 +96,20 @@ test("killed again and again and resumed, a run has each item exactly once and t
   expect(killed).not.toContain(5);
   expect(await readLines("killed.openai.jsonl")).toHaveLength(2 * total);
   expect(kills).toBe(6);
+});
+
+test("files that can't be made take no group with them: the run is resumed, and plays nothing again", async () => {
+  await mkdir(join(cwd, "full.html.part"));
+  const failed = await runCli(play("full", "--env.total_steps=3"), { cwd });
+  expect(failed.stderr).toContain("OUTPUT_UNWRITABLE");
+  expect(failed.stderr).toContain("Saved 3 groups in full.jsonl");
+  expect(failed.stderr).toContain("--resume full");
+  const groups = await readLines("full.jsonl");
+  await rm(join(cwd, "full.html.part"), { recursive: true });
+  const resumed = await runCli(["process", "--resume=full"], { cwd });
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(await readLines("full.jsonl")).toEqual(groups);
+  expect(await readFile(join(cwd, "full.html"), "utf8")).toContain("3 groups, 6 samples");
 });
 
 test("another dataset, another configuration, a run of something else and a second process are refused", async () => {
