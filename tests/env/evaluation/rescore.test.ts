@@ -47,7 +47,10 @@ const options: RescoreOptions = {
 };
 
 test("what was said is scored anew, against the item that was kept", async () => {
-  const rescored = await rescoreSamples(saved(sample(0, { turn_rewards: [1] }), sample(1, { messages: said("3") })), options);
+  const rescored = await rescoreSamples(
+    saved(sample(0, { turn_rewards: [1] }), sample(1, { messages: said("3") })),
+    options,
+  );
   expect(rescored).toMatchObject([
     { score: 0.5, correct: true, previous_score: 1, reward_parts: { match: 1 } },
     { score: 0, correct: false, previous_score: 1 },
