@@ -67,8 +67,9 @@ function unknownOption(token: string, plainOptions: readonly string[]): Lachesis
     ? `--env.${name.replace(/^--(no-)?/, "").replaceAll("-", "_")}`
     : "";
   const isSection = configSections.some((section) => name === `--${section}`);
-  const suggestion = isSection ? "" : (nearest ?? dotted);
+  const suggestion = isSection || nearest === undefined ? "" : `Did you mean ${nearest}? `;
+  const example = isSection || nearest !== undefined || dotted === "" ? "" : ` (here ${dotted})`;
   return new LachesisError("USAGE_INVALID", `Unknown option ${name}.`, {
-    hint: `${suggestion ? `Did you mean ${suggestion}? ` : ""}Configuration keys are written --env.<key> or --openai.<key>.`,
+    hint: `${suggestion}Configuration keys are written --env.<key>${example} or --openai.<key>.`,
   });
 }

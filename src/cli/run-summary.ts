@@ -43,7 +43,7 @@ export function summaryText({
     if (lost > 0) rows.push(["", `${lost} not: ${countsText(groupReasons)}`]);
     rows.push([
       "reward",
-      `mean ${formatMean(snapshot.meanReward)} of ${counted(rollouts.scored, "scored rollout")}`,
+      `mean ${formatMean(snapshot.meanReward)} of ${counted(snapshot.rewarded, "scored rollout")}`,
     ]);
   }
   const numbers = Object.keys(result.metrics).length > 0 ? evaluationRows(result.metrics) : [];

@@ -20,6 +20,8 @@ export type ProgressSnapshot = {
   turns: number;
   /** Mean reward of all scored training rollouts; undefined before the first. */
   meanReward: number | undefined;
+  /** Scored rollouts that `meanReward` is of: those of evaluations are not among them. */
+  rewarded: number;
   /** The same over the last seconds. */
   recentMeanReward: number | undefined;
   meanTurns: number | undefined;
@@ -127,6 +129,7 @@ export class RunProgress implements Disposable {
       toolErrors: this.#tools.errors,
       turns: this.#turns.total,
       meanReward: ratio(this.#reward.sum, this.#reward.count),
+      rewarded: this.#reward.count,
       recentMeanReward: ratio(total("reward"), total("scored")),
       meanTurns: ratio(this.#turns.ofScored, this.#rollouts.scored),
       groupsPerSecond: total("groups") / span,
