@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type TinyMathsConfig, TinyMathsEnv, tinyMathsConfig } from "../../environments/tiny-maths.ts";
 import {
@@ -147,14 +148,16 @@ describe("the environment", () => {
 
   test("training rollouts leave the share of right answers and of Python that ran as metrics", async () => {
     await using services = await testServices(solve);
-    const env = makeEnv(services, {
+    const logged: string[] = [];
+    const logger = pino({}, { write: (line) => logged.push(line) });
+    const env = makeEnv(Object.assign(services, { logger }), {
       total_steps: 6,
       group_size: 2,
       ensure_scores_are_not_same: false,
       data_path_to_save_groups: `${services.runDirectory}/groups.jsonl`,
     });
     await processEnvironment({ env, ...neverStopped() });
-    const metrics = env.takeMetrics();
+    const { metrics } = JSON.parse(logged.find((line) => line.includes("process-metrics")) ?? "{}");
     expect(metrics["train/percent_correct"]).toBeGreaterThan(0);
     expect(metrics["train/tool_success"]).toBe(metrics["train/percent_correct"]);
   });
