@@ -103,6 +103,11 @@ export class EvaluationRecorder implements AsyncDisposable {
     this.#lock = undefined;
   }
 
+  /** Whether anything is there to go on from, once an evaluation has begun. */
+  get hasSamples(): boolean {
+    return this.#length > 0;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -31,7 +31,15 @@ export async function runEvaluation(
     config: recordedConfig ?? null,
     resume,
   });
-  const evaluation = await untilAborted(env.evaluate({ ...options, recorder }), options.signal);
+  const evaluation = await untilAborted(env.evaluate({ ...options, recorder }), options.signal).catch(
+    (error: unknown) => {
+      if (recorder.hasSamples && recordedConfig !== undefined) {
+        const message = `What was played is saved: \`environment evaluate ${env.name} --resume ${directory}\` plays the rest.`;
+        env.services.events.emit("notice", { level: "info", message });
+      }
+      throw error;
+    },
+  );
   await recorder.close();
   if (evaluation === null) return null;
   const seconds = (performance.now() - startedAt) / 1000;

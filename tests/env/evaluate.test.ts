@@ -78,6 +78,24 @@ test("an evaluation in which nothing could be scored is an error, not an accurac
   });
 });
 
+test.each([
+  [{ recordedConfig: {} }, 1],
+  [{}, 0],
+])("an evaluation that fails says how it goes on, where it can be resumed (%j)", async (options, count) => {
+  await using services = await testServices(() =>
+    Promise.reject(new LachesisError("INFERENCE_FAILED", "down")),
+  );
+  const notices: string[] = [];
+  services.events.on("notice", ({ message }) => notices.push(message));
+  const env = SumsEnv.make(services);
+  env.evalItems = sums(3);
+  await expect(evaluateEnvironment({ env, ...options, ...neverStopped() })).rejects.toThrow();
+  const said = notices.filter((message) =>
+    message.includes(`evaluate ${env.name} --resume ${services.runDirectory}`),
+  );
+  expect(said).toHaveLength(count);
+});
+
 test("a directory that can't be written is told before anything is played, and earlier results stay", async () => {
   let calls = 0;
   await using services = await testServices(async (request) => {
