@@ -4,7 +4,11 @@ import { cp, open, readdir, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { type SqliteStoreOptions, SqliteStores } from "../../../src/rollout-api/sqlite-store.ts";
+import {
+  type SqliteStore,
+  type SqliteStoreOptions,
+  SqliteStores,
+} from "../../../src/rollout-api/sqlite-store.ts";
 import { encodedGroup, labelOf, startRun } from "../../support/encoded-group.ts";
 import { TemporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -51,6 +55,18 @@ async function killedWith(
   for (const suffix of ["", "-wal"]) await cp(place.path + suffix, path + suffix);
   await cp(place.segments, `${path}-bodies`, { recursive: true });
   return { path, segment: join(`${path}-bodies`, "000001.bodies"), reopen: () => place.open({ path }) };
+}
+
+const FIFTH_OF_SEGMENT = 12 * 1024 * 1024;
+
+/** Lets groups come and go again that fill three segments. */
+async function passThrough(run: SqliteStore) {
+  for (let round = 0; round < 8; round++) {
+    const labels = [`a${round}`, `b${round}`];
+    await run.submit(labels.map((label) => largeGroup(label, FIFTH_OF_SEGMENT)));
+    const batch = await run.takeBatch({ leaseSeconds: null });
+    if (batch.kind === "batch") await run.settleBatch(batch.leaseId, "taken");
+  }
 }
 
 async function batchOf(stores: SqliteStores): Promise<string[] | string> {
@@ -160,12 +176,7 @@ test("segments go when the last of their bodies has gone, and those that nobody 
   const before = await place.open();
   const run = await before.run("default");
   await startRun(run, { envs: [] });
-  const size = 12 * 1024 * 1024;
-  for (let round = 0; round < 8; round++) {
-    await run.submit([largeGroup(`a${round}`, size), largeGroup(`b${round}`, size)]);
-    const batch = await run.takeBatch({ leaseSeconds: null });
-    if (batch.kind === "batch") await run.settleBatch(batch.leaseId, "taken");
-  }
+  await passThrough(run);
   await expect.poll(() => readdirSync(place.segments).length).toBeLessThan(3);
   await run.reset();
   await before[Symbol.asyncDispose]();
@@ -180,16 +191,11 @@ test("a segment that is written over an older one's file tells nothing of the ol
   const stores = await place.open();
   const run = await stores.run("default");
   await startRun(run, { envs: [] });
-  const size = 12 * 1024 * 1024;
-  for (let round = 0; round < 8; round++) {
-    await run.submit([largeGroup(`a${round}`, size), largeGroup(`b${round}`, size)]);
-    const batch = await run.takeBatch({ leaseSeconds: null });
-    if (batch.kind === "batch") await run.settleBatch(batch.leaseId, "taken");
-  }
+  await passThrough(run);
   expect(readdirSync(place.segments).filter((name) => name.endsWith(".spare"))).not.toEqual([]);
   // Enough for a segment to be full, and the next to begin.
   const labels = ["c", "d", "e", "f", "g", "h"];
-  for (const label of labels) await run.submit([largeGroup(label, size)]);
+  for (const label of labels) await run.submit([largeGroup(label, FIFTH_OF_SEGMENT)]);
   const path = join(place.directory, "killed.sqlite");
   for (const suffix of ["", "-wal"]) await cp(place.path + suffix, path + suffix);
   await cp(place.segments, `${path}-bodies`, { recursive: true });
