@@ -135,6 +135,11 @@ export class BodySegments implements Disposable {
     return segment > this.#lastOfOthers;
   }
 
+  /** Whether the segment's file is there. */
+  exists({ segment }: Place): boolean {
+    return this.#tryOpen(segment) !== undefined;
+  }
+
   /** Whether the segment's file is long enough to have it. */
   holds({ segment, start, length }: Place): boolean {
     const file = this.#tryOpen(segment);

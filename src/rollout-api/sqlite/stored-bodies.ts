@@ -59,8 +59,10 @@ export class StoredBodies {
     const lost: number[] = [];
     for (const body of placed) {
       const wasSynced = body.synced === 1 || body.segment <= this.#syncedThrough;
-      if (wasSynced && !this.#segments.holds(body)) throw damaged(body.id);
-      if (!wasSynced && !this.#isWhole(body)) lost.push(body.id);
+      // A segment may have gone for good before the system wrote down that its groups had left.
+      const hasGone = body.synced === 0 && !this.#segments.exists(body);
+      if (!hasGone && wasSynced && !this.#segments.holds(body)) throw damaged(body.id);
+      if (hasGone || (!wasSynced && !this.#isWhole(body))) lost.push(body.id);
     }
     return lost;
   }

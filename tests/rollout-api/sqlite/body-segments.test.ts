@@ -150,6 +150,23 @@ test("a formed batch that lost a group is undone, and its other groups wait agai
   ]);
 });
 
+test("a segment that went before its groups' leaving was on the disk (sync normal) lets them go, and the store opens", async () => {
+  await using place = await makePlace();
+  const stores = await place.open();
+  const run = await stores.run("default");
+  await startRun(run, { envs: [] });
+  for (const label of ["a", "b", "c", "d", "e", "f"]) await run.submit([largeGroup(label, FIFTH_OF_SEGMENT)]);
+  await stores[Symbol.asyncDispose]();
+  const database = new DatabaseSync(place.path);
+  database.exec("UPDATE segments SET synced_through = 1");
+  database.close();
+  await rm(join(place.segments, "000001.bodies"));
+
+  const after = await place.open();
+  const { heldGroups } = await (await after.run("default")).overview();
+  expect([after.lostGroups > 0, after.lostGroups + heldGroups]).toEqual([true, 6]);
+});
+
 test("with sync full a missing body is damage, and the store says so", async () => {
   await using place = await makePlace();
   const { segment, reopen } = await killedWith(place, ["a", "b"], { sync: "full" });
