@@ -3,8 +3,8 @@
  * one is killed, the kernel kills everything inside.
  *
  * The outer bubblewrap must never die first: in its first milliseconds that leaves the inner one waiting for it
- * for good (until the launch process notices). So we never kill it, and nothing that a kill -9 of this process or of the launch process breaks may end it: no
- * --die-with-parent, no pipe to write into, only files. It goes on to start the supervisor, which finds its
+ * for good (until the launch process notices). So we never kill it, and nothing that a kill -9 of this process or of
+ * the launch process breaks may end it: no --die-with-parent, no pipe to write into, only files. It goes on to start the supervisor, which finds its
  * control socket closed and leaves, and all goes with it.
  */
 import { execFile } from "node:child_process";

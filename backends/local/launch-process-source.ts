@@ -79,13 +79,13 @@ sub end_orphans {
   }
   return if !$is_left;
   my %own = map { $_ => 1 } values %pid;
-  for (glob '/proc/[0-9]*/stat') {
-    open(my $file, '<', $_) or next;
+  opendir(my $processes, '/proc') or return;
+  for (grep { /^\d+$/ } readdir $processes) {
+    open(my $file, '<', "/proc/$_/stat") or next;
     local $/;
     my ($child, $parent) = (readline($file) // '') =~ /^(\d+) .*\) \S (\d+)/s or next;
     next if $parent != $$ || $own{$child};
-    kill 'KILL', $child;
-    waitpid($child, 0);
+    waitpid($child, 0) if kill 'KILL', $child;
   }
 }
 
