@@ -52,14 +52,14 @@ export class ChatFormat {
    * with the square of its turns; "template" for all others.
    */
   defaultHistory(traits: AnswerTraits, settings: TemplateSettings): TokenHistory {
-    const id = "lachesis1";
+    const id = "lachesis9";
     const call = { id, type: "function" as const, function: { name: "x", arguments: '{"x": "x"}' } };
     const window = { system: null, afterTool: true, earlier: traits };
     const delta = this.turns.renderWindow(window, {
       ...settings,
       answer: {
         role: "assistant",
-        content: `${traits.thought === "inline" ? "<think>\nx\n</think>\n\n" : ""}${traits.words ? "x" : ""}`,
+        content: `${traits.thought === "inline" ? "<think>\nx\n</think>\n\n" : ""}${traits.besideCalls.includes("words") ? "x" : ""}`,
         ...(traits.thought === "apart" && { reasoning_content: "x" }),
         tool_calls: [call],
       },

@@ -12,13 +12,15 @@ import type { ControlTokens } from "./control-tokens.ts";
 import { isOpenAnswer, type PromptRenderer, type TemplateSettings } from "./prompt-renderer.ts";
 import { reasoningOf } from "./same-message.ts";
 
-/** What an answer holds, as far as templates treat it differently. */
+/** The content beside tool calls. Some templates write no call beside words, or none beside an empty text. */
+export type CallContent = "none" | "empty" | "words";
+
+/** What one or several answers hold, as far as templates treat it differently. */
 export type AnswerTraits = {
   /** Thinking in a field of its own, in the content, or none. */
   thought: "apart" | "inline" | null;
-  /** Words beside tool calls. */
-  words: boolean;
-  calls: boolean;
+  /** What stands beside tool calls, each kind once in the order in which they came; empty without calls. */
+  besideCalls: readonly CallContent[];
 };
 
 export type TurnWindow = {
@@ -46,6 +48,10 @@ export type TurnDelta = {
 const answerMark = "lachesisAnswer";
 const thoughtMark = "lachesisThought";
 const wordsMark = "lachesisWords";
+const contentBesideCalls = { none: null, empty: "", words: "x" } as const satisfies Record<
+  CallContent,
+  string | null
+>;
 
 export class TurnRenderer {
   readonly #renderer: PromptRenderer;
@@ -73,7 +79,7 @@ export class TurnRenderer {
       start !== null &&
       text.startsWith(start) &&
       (traits.thought === null || rewritten.includes(thoughtMark)) &&
-      (!traits.words || rewritten.includes(wordsMark));
+      (!traits.besideCalls.includes("words") || rewritten.includes(wordsMark));
     return { afterAnswer, keepsHistory };
   }
 
@@ -143,21 +149,31 @@ export class TurnRenderer {
 export function traitsOf(answer: AssistantMessage): AnswerTraits {
   const hasThought = reasoningOf(answer) !== "";
   const apart = (answer.reasoning_content ?? answer.reasoning ?? "").trim() !== "";
-  const calls = (answer.tool_calls ?? []).length > 0;
-  const words = calls && (answer.content ?? "").trim() !== "";
-  return { thought: hasThought ? (apart ? "apart" : "inline") : null, words, calls };
+  const isCalling = (answer.tool_calls ?? []).length > 0;
+  return {
+    thought: hasThought ? (apart ? "apart" : "inline") : null,
+    besideCalls: isCalling ? [callContentOf(answer)] : [],
+  };
+}
+
+function callContentOf({ content }: AssistantMessage): CallContent {
+  if (content === null) return "none";
+  return content.trim() === "" ? "empty" : "words";
 }
 
 /**
- * What the answers of a conversation hold in its rendered text. Templates that leave thoughts out do so from the
- * oldest on, so the first and the last few answers tell.
+ * What the answers of a conversation hold in its rendered text; null when it has none. Templates that leave
+ * thoughts out do so from the oldest on, so for thoughts the first and the last few answers tell. Calls are never
+ * left out, and some templates write the first call of a conversation otherwise than the later ones.
  */
 export function heldTraits(messages: readonly ChatMessage[], text: string): AnswerTraits | null {
   const answers = messages.filter((message) => message.role === "assistant");
+  const telling = new Set([...answers.slice(0, 1), ...answers.slice(-2)]);
   let held: AnswerTraits | null = null;
-  for (const answer of new Set([...answers.slice(0, 1), ...answers.slice(-2)])) {
-    const thought = reasoningOf(answer);
-    if (thought !== "" && text.includes(thought)) held = joinTraits(held, traitsOf(answer));
+  for (const answer of answers) {
+    const traits = traitsOf(answer);
+    const isThoughtKept = telling.has(answer) && text.includes(reasoningOf(answer));
+    held = joinTraits(held, isThoughtKept ? traits : { ...traits, thought: null });
   }
   return held;
 }
@@ -165,7 +181,8 @@ export function heldTraits(messages: readonly ChatMessage[], text: string): Answ
 /** What either holds. */
 export function joinTraits(a: AnswerTraits | null, b: AnswerTraits): AnswerTraits {
   if (a === null) return b;
-  return { thought: a.thought ?? b.thought, words: a.words || b.words, calls: a.calls || b.calls };
+  const besideCalls = [...new Set([...a.besideCalls, ...b.besideCalls])];
+  return { thought: a.thought ?? b.thought, besideCalls };
 }
 
 /**
@@ -181,11 +198,12 @@ export function afterEnd(afterAnswer: string, end: string, control: ControlToken
 function beginning({ system, afterTool, earlier }: TurnWindow): ChatMessage[] {
   const messages: ChatMessage[] = [{ role: "user", content: "x" }];
   if (system !== null) messages.unshift(system);
-  const traits = earlier ?? { thought: null, words: false, calls: false };
-  if (afterTool || traits.calls) {
-    const id = "lachesis0";
+  const traits = earlier ?? { thought: null, besideCalls: [] };
+  const contents = afterTool && traits.besideCalls.length === 0 ? ["none" as const] : traits.besideCalls;
+  for (const [index, content] of contents.entries()) {
+    const id = `lachesis${index}`;
     const call: ToolCall = { id, type: "function", function: { name: "x", arguments: '{"x": "x"}' } };
-    const calling = { ...thoughtful(traits, traits.words ? "x" : null), tool_calls: [call] };
+    const calling = { ...thoughtful(traits, contentBesideCalls[content]), tool_calls: [call] };
     messages.push(calling, { role: "tool", tool_call_id: id, content: "x" });
   }
   if (!afterTool && earlier !== null) messages.push(thoughtful(traits, "x"), { role: "user", content: "x" });
@@ -211,8 +229,8 @@ function markedAnswers(answer: AssistantMessage, traits: AnswerTraits): Assistan
     (call): ToolCall => ({ ...call, function: { ...call.function, arguments: '{"x": "x"}' } }),
   );
   const marked: ToolCall = { ...last, function: { ...last.function, arguments: `{"x": "${answerMark}"}` } };
-  const silent = answer.content === null ? null : "";
-  const calling = thoughtful(traits, traits.words ? wordsMark : silent);
+  const content = callContentOf(answer);
+  const calling = thoughtful(traits, content === "words" ? wordsMark : contentBesideCalls[content]);
   return [
     { ...calling, tool_calls: [...empty.slice(0, -1), marked] },
     ...(calls.length > 1 ? [{ ...calling, tool_calls: [marked] }] : []),

@@ -7,7 +7,13 @@ import type { ChatTemplate } from "../../src/tokens/chat-template.ts";
 import { loadTokenizer } from "../../src/tokens/load-tokenizer.ts";
 import { SegmentTracker } from "../../src/tokens/segment-tracker.ts";
 import type { Tokenizer } from "../../src/tokens/tokenizer.ts";
-import { type PlayedRollout, playRollout, rolloutScript } from "../support/played-rollout.ts";
+import {
+  type PlayedRollout,
+  playRollout,
+  type RolloutScript,
+  rolloutScript,
+  type TurnScript,
+} from "../support/played-rollout.ts";
 import { loadTemplateFixtures } from "../support/template-fixtures.ts";
 import { missingPackage, testPackageFolder } from "../support/test-packages.ts";
 
@@ -17,6 +23,35 @@ const fixtures: Model[] = [...(await loadTemplateFixtures()), ...(await loadOwnT
 /** More of them: LACHESIS_PROPERTY_RUNS=500 npx vitest run tests/tokens/segment-tracker.property.test.ts */
 const runs = Number(process.env.LACHESIS_PROPERTY_RUNS ?? 12);
 const timeoutMs = 30_000 + runs * 2_000;
+
+const turn = (words: string, turn: Partial<TurnScript> = {}): TurnScript => ({
+  thought: null,
+  words,
+  calls: [],
+  sampling: "canonical",
+  cutAfter: 1,
+  samples: 1,
+  handedBack: "as-is",
+  replies: ["a", "b", "c"],
+  ...turn,
+});
+const calls = [{ name: "search", args: {} }];
+const script = (turns: TurnScript[]): RolloutScript => ({
+  system: null,
+  question: "non",
+  withTools: false,
+  turns,
+});
+/** Calls before the segment's first answer, and calls beside words and without: templates tell them apart. */
+const earlierCalls = [
+  script([
+    turn("", { thought: "ante", calls }),
+    turn("", { sampling: "odd-tokens" }),
+    turn("", { calls }),
+    turn(""),
+  ]),
+  script([turn("!", { calls }), turn("", { calls }), turn("", { calls, sampling: "odd-tokens" }), turn("")]),
+];
 
 /** The families' own tokenizers, where tests/packages is installed. */
 async function loadOwnTokenizers(): Promise<Model[]> {
@@ -77,7 +112,7 @@ describe.each(fixtures)("$name: whatever is played", ({ tokenizer, chatTemplate:
           }
           expect(tracker.statistics().rendersWindows).toBe(true);
         }),
-        { numRuns: runs },
+        { numRuns: runs, examples: earlierCalls.map((script) => [script]) },
       );
     },
     timeoutMs,

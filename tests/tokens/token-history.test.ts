@@ -1,13 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { ChatFormat } from "../../src/tokens/chat-format.ts";
-import { type AnswerTraits, traitsOf } from "../../src/tokens/turn-renderer.ts";
+import type { AnswerTraits, CallContent } from "../../src/tokens/turn-renderer.ts";
 import { loadTemplateFixtures } from "../support/template-fixtures.ts";
 
-const holds = (thought: AnswerTraits["thought"], words: boolean): AnswerTraits => ({
+const holds = (thought: AnswerTraits["thought"], besideCalls: CallContent): AnswerTraits => ({
   thought,
-  words,
-  calls: true,
+  besideCalls: [besideCalls],
 });
 
 /** Rows of the docs' table of defaults, by the template's name. */
@@ -27,10 +26,10 @@ test("docs/tokens.md says what `auto` comes to for each template", async () => {
     const window = { system: null, afterTool: false, earlier: null };
     const next = [{ role: "user" as const, content: "x" }];
     const later = format.turns.renderWindow(window, { answer, next });
-    const thoughtDefault = format.defaultHistory({ ...traitsOf(answer), calls: true }, {});
+    const thoughtDefault = format.defaultHistory(holds("apart", "none"), {});
     found.set(name, [
-      format.defaultHistory(holds(null, false), {}),
-      format.defaultHistory(holds(null, true), {}),
+      format.defaultHistory(holds(null, "none"), {}),
+      format.defaultHistory(holds(null, "words"), {}),
       thoughtDefault,
       later?.keepsHistory || thoughtDefault === "keep" ? "goes on" : "new segment",
     ]);
