@@ -1,10 +1,11 @@
 /**
  * How fast the rollout server takes groups in and hands batches out, by store. Every configuration is a process
- * of its own, driven by the same load one after the other, and so is the baseline: a bare node:http server that
- * takes and sends the same bytes. The ratio against it is what to compare between machines and days; the
- * figures of the Atropos server were measured elsewhere and are there for orientation. See docs/performance.md.
+ * of its own, driven by the same load one after the other, and so are the baselines: a bare node:http server that
+ * takes and sends the same bytes, and the stack that the Atropos server stands on, where it is installed. The
+ * ratios against them are what to compare between machines and days. See docs/performance.md.
  *
  * Run: npx node scripts/bench/rollout-api.ts [--groups 1200] [--rounds 3] [--depth 100000] [--only sqlite]
+ *        [--python PATH]   of a Python with fastapi, uvicorn, uvloop and httptools
  */
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     depth: { type: "string", default: "100000" },
     only: { type: "string", default: "" },
     directory: { type: "string", default: tmpdir() },
+    python: { type: "string", default: "python3" },
   },
 });
 const groups = Number(values.groups);
@@ -37,32 +39,19 @@ const LIST_LENGTH = 500;
 const throughputs = ["ingest gzip", "ingest plain", "drain plain", "drain gzip"] as const;
 type Throughput = (typeof throughputs)[number];
 
-/** Groups or batches a second, measured with the same load on another machine of the same kind. */
-const ATROPOS: Record<Throughput, number> = {
-  "ingest gzip": 230,
-  "ingest plain": 340,
-  "drain plain": 6.7,
-  "drain gzip": 3.6,
-};
-
-/** What Python's json and zlib alone allow on this machine: see rollout-api/python-bound.py. */
-function measurePython(): Record<Throughput, number> {
-  const program = join(import.meta.dirname, "rollout-api/python-bound.py");
-  const { status, stdout, stderr } = spawnSync("python3", [program], {
-    input: largeGroups[0],
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`python3 failed: ${stderr}`);
-  return JSON.parse(stdout);
-}
-
 /** One thing measured once: how many a second, and the server's processor time for each. */
 type Figure = { perSecond: number; processorMs: number };
 type Round = { figures: ReadonlyMap<Throughput, Figure>; residentMb: number };
-type Configuration = { name: string; start: (directory: string) => Promise<ServerProcess> };
+type Configuration = {
+  name: string;
+  start: (directory: string) => Promise<ServerProcess>;
+  /** Part of the load that it gets, where it would take minutes for all of it. */
+  share?: number;
+};
 
 const runApi = join(import.meta.dirname, "../../src/cli/run-api.ts");
 const bareServer = join(import.meta.dirname, "rollout-api/bare-server.ts");
+const fastApiServer = join(import.meta.dirname, "rollout-api/fastapi-server.py");
 const quiet = ["--port", "0", "--log-level", "warn"];
 const largeGroups = makeGroups(8, LARGE, 0);
 const batchBytes = largeGroups.reduce((sum, body) => sum + body.length, 0);
@@ -70,6 +59,11 @@ const batchBytes = largeGroups.reduce((sum, body) => sum + body.length, 0);
 const bare: Configuration = {
   name: "bare node:http",
   start: () => ServerProcess.start(bareServer, [String(batchBytes)]),
+};
+const fastApi: Configuration = {
+  name: "FastAPI",
+  start: () => ServerProcess.start(fastApiServer, [], { program: values.python }),
+  share: 1 / 4,
 };
 const stores: readonly Configuration[] = [
   {
@@ -110,27 +104,31 @@ async function withServer<T>(
 }
 
 async function measureThroughput(configuration: Configuration): Promise<Round> {
-  const batches = (groups * LARGE.sequences) / BATCH_SIZE;
+  const count = Math.ceil(groups * (configuration.share ?? 1));
+  const batches = Math.floor((count * LARGE.sequences) / BATCH_SIZE);
   const zippedGroups = compressed(largeGroups);
-  const ingest = (load: Load, gzip: boolean, count = groups) =>
-    load.ingest("/scored_data", gzip ? zippedGroups : largeGroups, count, { gzip, connections: CONNECTIONS });
+  const ingest = (load: Load, gzip: boolean, bodies = count) =>
+    load.ingest("/scored_data", gzip ? zippedGroups : largeGroups, bodies, {
+      gzip,
+      connections: CONNECTIONS,
+    });
   const drain = async (load: Load, headers: Record<string, string>) =>
     (await load.drain(batches, headers)).perSecond;
 
   return withServer(configuration, async (server, load) => {
     const figures = new Map<Throughput, Figure>();
-    const measure = async (name: Throughput, count: number, work: () => Promise<number>) => {
+    const measure = async (name: Throughput, times: number, work: () => Promise<number>) => {
       const before = await server.processorMs();
       const perSecond = await work();
-      figures.set(name, { perSecond, processorMs: ((await server.processorMs()) - before) / count });
+      figures.set(name, { perSecond, processorMs: ((await server.processorMs()) - before) / times });
     };
     if (configuration !== bare) await load.open(BATCH_SIZE, LARGE);
     // Warm: the first groups are read by code that is not compiled yet.
     await ingest(load, false, 128);
     await load.drain(16, {});
-    await measure("ingest gzip", groups, () => ingest(load, true));
+    await measure("ingest gzip", count, () => ingest(load, true));
     await measure("drain plain", batches, () => drain(load, {}));
-    await measure("ingest plain", groups, () => ingest(load, false));
+    await measure("ingest plain", count, () => ingest(load, false));
     const residentMb = await server.residentMegabytes();
     await measure("drain gzip", batches, () => drain(load, { "accept-encoding": "gzip" }));
     return { figures, residentMb };
@@ -174,36 +172,47 @@ console.log(
   `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, load ${currentLoad()} before\n`,
 );
 
+const hasFastApi =
+  spawnSync(values.python, ["-c", "import fastapi, uvicorn, uvloop, httptools"]).status === 0;
+const baselines = hasFastApi ? [bare, fastApi] : [bare];
 const roundsByServer = new Map<string, Round[]>();
 for (let round = 0; round < rounds; round++) {
-  for (const configuration of [bare, ...chosen]) {
+  for (const configuration of [...baselines, ...chosen]) {
     const done = roundsByServer.get(configuration.name) ?? [];
     roundsByServer.set(configuration.name, [...done, await measureThroughput(configuration)]);
   }
 }
-const bareRounds = roundsByServer.get(bare.name) ?? [];
-const python = measurePython();
+
+/** What a server reached against the baselines. */
+function ratiosOf(server: string, perSecond: number, name: Throughput): string {
+  if (server === bare.name) return "";
+  const [ofBare, ofFastApi] = [bare, fastApi].map(
+    (baseline) => perSecond / medianOf(roundsByServer.get(baseline.name) ?? [], name, "perSecond"),
+  );
+  const isCompared = hasFastApi && server !== fastApi.name;
+  return `${isCompared ? `${ofFastApi?.toFixed(1)} × FastAPI, ` : ""}${((ofBare ?? 0) * 100).toFixed(0)} % of bare, `;
+}
+
 printTable(
   ["server", ...throughputs.map((name) => `${name}, /s`), "memory, MB"],
   [...roundsByServer].map(([server, done]) => [
     server,
     ...throughputs.map((name) => {
       const perSecond = medianOf(done, name, "perSecond");
-      const ofBare = ((perSecond / medianOf(bareRounds, name, "perSecond")) * 100).toFixed(0);
-      const ofAtropos = (perSecond / ATROPOS[name]).toFixed(1);
-      const ofPython = (perSecond / python[name]).toFixed(1);
-      const ratios =
-        server === bare.name ? "" : `${ofAtropos} × Atropos, ${ofPython} × Python, ${ofBare} % of bare, `;
-      return `**${perSecond.toFixed(0)}** (${ratios}${medianOf(done, name, "processorMs").toFixed(2)} ms CPU)`;
+      const processorMs = medianOf(done, name, "processorMs");
+      const digits = perSecond < 100 ? 1 : 0;
+      return `**${perSecond.toFixed(digits)}** (${ratiosOf(server, perSecond, name)}${processorMs.toFixed(2)} ms CPU)`;
     }),
     median(done.map(({ residentMb }) => residentMb)).toFixed(0),
   ]),
 );
-console.log(
-  `\nPython's json and zlib alone, the most that a server like Atropos' can reach here: ${throughputs
-    .map((name) => `${name} ${python[name].toFixed(1)}/s`)
-    .join(", ")}.\n`,
-);
+if (!hasFastApi) {
+  console.log(
+    "\nNo comparison with Atropos' stack: `python3 -m venv VENV && VENV/bin/pip install fastapi uvicorn uvloop httptools`,\n" +
+      "then `--python VENV/bin/python`.",
+  );
+}
+console.log();
 
 const depthRows: string[][] = [];
 for (const configuration of chosen) {

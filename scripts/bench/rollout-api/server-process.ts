@@ -17,8 +17,12 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Runs a script of this repository until it prints the URL it listens on. */
-  static async start(script: string, args: readonly string[]): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  static async start(
+    script: string,
+    args: readonly string[],
+    { program = process.execPath }: { program?: string } = {},
+  ): Promise<ServerProcess> {
+    const child = spawn(program, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
     for await (const line of createInterface({ input: child.stdout })) {
       const url = /http:\/\/\S+/.exec(line)?.[0];
       if (url !== undefined) return new ServerProcess(child, url);
