@@ -23,7 +23,7 @@ export type DemoSettings = {
 export const groupSize = 8;
 
 /** What `demo` does unless told otherwise, and what it does with --quick. */
-export const full = { steps: 220, seconds: 165, batchSize: 64, evalItems: 256, margin: 0.3 };
+export const full = { steps: 280, seconds: 165, batchSize: 64, evalItems: 256, margin: 0.3 };
 export const quick = { steps: 30, seconds: 60, batchSize: 64, evalItems: 128, margin: 0.1 };
 
 export type DemoChoices = {

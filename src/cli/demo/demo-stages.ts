@@ -137,6 +137,8 @@ export async function train(context: StageContext, options: TrainingOptions): Pr
     steps: settings.steps,
     batch_size: settings.batchSize,
     checkpoint_every: 0,
+    learning_rate: 7e-4,
+    final_learning_rate: 0.1,
     poll_interval_ms: 10,
     max_drift: 1e-4,
   });
