@@ -49,8 +49,8 @@ test("the demo's policy learns: more held-out problems are right afterwards, by 
 
 test("Ctrl-C ends the demo, with what it has so far and nothing left running", () =>
   inFolder(async (cwd) => {
-    await using cli = new RunningCli(["demo", "--quick", "--run-dir", "demo"], { cwd });
-    await cli.says(/process:|evaluate:/);
+    await using cli = new RunningCli(["demo", "--run-dir", "demo"], { cwd });
+    await cli.says(/(process|evaluate|train):/);
     cli.signal("SIGINT");
     const { code, stdout } = await cli.end();
     expect(code).toBe(130);
