@@ -14,6 +14,7 @@ import { type BackendConfig, createBackend } from "../../backends/index.ts";
 import { SandboxPool } from "../../backends/sandbox-pool.ts";
 import type { SandboxBackend } from "../../src/contracts/sandbox.ts";
 import {
+  bareRolloutsPerSecond,
   holdIdle,
   latencies,
   percentile,
@@ -64,6 +65,18 @@ const subjects: Readonly<Record<string, Subject>> = {
 
 const concurrencies = [1, 8, 16];
 const poolSize = 16;
+/** Of the bare bubblewraps to compare with. */
+const walls = [
+  "--unshare-all",
+  "--ro-bind",
+  "/",
+  "/",
+  "--dev",
+  "/dev",
+  "--proc",
+  "/proc",
+  "--die-with-parent",
+];
 const limitMs = Number(values.limit) * 1000;
 const stop = new AbortController();
 const { signal } = stop;
@@ -123,8 +136,7 @@ async function bench(): Promise<void> {
 
 async function benchLatencies(working: readonly Subject[]): Promise<void> {
   const plain = await spawnTimes(["true"], 100, signal);
-  const walls = ["--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "true"];
-  const bare = await spawnTimes(["bwrap", ...walls], 50, signal).catch(() => []);
+  const bare = await spawnTimes(["bwrap", ...walls, "true"], 50, signal).catch(() => []);
   const baseline = percentile(plain, 0.5);
   const timesPlain = (samples: readonly number[]) => `${(percentile(samples, 0.5) / baseline).toFixed(1)} ×`;
   heading("ms, median [p95]", "create", "exec", "destroy", "create / spawn");
@@ -140,6 +152,15 @@ async function benchLatencies(working: readonly Subject[]): Promise<void> {
 
 async function benchRates(working: readonly Subject[]): Promise<void> {
   heading("rollouts/s", ...concurrencies.map((concurrency) => `${concurrency} at once`), "acquire at 8, ms");
+  if (working.some(({ backend }) => backend === "local")) {
+    const count = Number(values.rollouts);
+    const rates: string[] = [];
+    for (const concurrency of concurrencies) {
+      const load = { count, concurrency, limitMs, signal };
+      rates.push((await bareRolloutsPerSecond(walls, load)).toFixed(0));
+    }
+    row("bare `bwrap bash`, three times `true`", ...rates, "");
+  }
   for (const { label, backend: name, config, rollouts } of working) {
     for (const isPooled of [false, true]) {
       const rates: string[] = [];

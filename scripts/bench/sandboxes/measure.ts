@@ -56,22 +56,51 @@ export async function latencies(
 /** Rollouts (create, three commands, destroy) per second; ends early when the time is over. */
 export async function rolloutsPerSecond(
   backend: SandboxBackend,
-  { count, concurrency, limitMs, signal }: Load,
+  load: Load,
 ): Promise<{ perSecond: number; acquire: number[] }> {
+  const { signal } = load;
   const acquire: number[] = [];
+  const perSecond = await timesPerSecond(load, async () => {
+    await using sandbox = await timed(acquire, () => backend.create({ rolloutId: "bench", signal }));
+    for (let turn = 0; turn < 3; turn += 1) await execTrue(sandbox, signal);
+  });
+  return { perSecond, acquire };
+}
+
+/** The same with no more than a bubblewrap and a shell that is told what to run: no limits, no frames, no files. */
+export function bareRolloutsPerSecond(walls: readonly string[], load: Load): Promise<number> {
+  return timesPerSecond(load, async () => {
+    const shell = spawn("bwrap", [...walls, "bash", "--norc"], { stdio: ["pipe", "pipe", "inherit"] });
+    const closed = once(shell, "close");
+    try {
+      for (let turn = 0; turn < 3; turn += 1) {
+        shell.stdin.write("/bin/true; echo $?\n");
+        const [answer] = await once(shell.stdout, "data", { signal: load.signal });
+        if (String(answer) !== "0\n") throw new Error(`true ended with ${answer} in a bare bwrap`);
+      }
+    } finally {
+      shell.kill("SIGKILL");
+      await closed;
+    }
+  });
+}
+
+async function timesPerSecond(
+  { count, concurrency, limitMs }: Load,
+  play: () => Promise<void>,
+): Promise<number> {
   let left = count;
   let played = 0;
   const startedAtMs = performance.now();
-  const play = async () => {
+  const playAll = async () => {
     while (left > 0 && performance.now() - startedAtMs < limitMs) {
       left -= 1;
-      await using sandbox = await timed(acquire, () => backend.create({ rolloutId: "bench", signal }));
-      for (let turn = 0; turn < 3; turn += 1) await execTrue(sandbox, signal);
+      await play();
       played += 1;
     }
   };
-  await allOrFirstError(Array.from({ length: concurrency }, play));
-  return { perSecond: (played * 1000) / (performance.now() - startedAtMs), acquire };
+  await allOrFirstError(Array.from({ length: concurrency }, playAll));
+  return (played * 1000) / (performance.now() - startedAtMs);
 }
 
 export type Load = { count: number; concurrency: number; limitMs: number; signal: AbortSignal };
