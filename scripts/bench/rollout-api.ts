@@ -186,11 +186,10 @@ for (let round = 0; round < rounds; round++) {
 /** What a server reached against the baselines. */
 function ratiosOf(server: string, perSecond: number, name: Throughput): string {
   if (server === bare.name) return "";
-  const [ofBare, ofFastApi] = [bare, fastApi].map(
-    (baseline) => perSecond / medianOf(roundsByServer.get(baseline.name) ?? [], name, "perSecond"),
-  );
-  const isCompared = hasFastApi && server !== fastApi.name;
-  return `${isCompared ? `${ofFastApi?.toFixed(1)} × FastAPI, ` : ""}${((ofBare ?? 0) * 100).toFixed(0)} % of bare, `;
+  const over = (baseline: Configuration) =>
+    perSecond / medianOf(roundsByServer.get(baseline.name) ?? [], name, "perSecond");
+  const ofBare = `${(over(bare) * 100).toFixed(0)} % of bare, `;
+  return hasFastApi && server !== fastApi.name ? `${over(fastApi).toFixed(1)} × FastAPI, ${ofBare}` : ofBare;
 }
 
 printTable(

@@ -157,7 +157,8 @@ export function traitsOf(answer: AssistantMessage): AnswerTraits {
 }
 
 function callContentOf({ content }: AssistantMessage): CallContent {
-  if (content === null) return "none";
+  // An environment in JavaScript may leave it out.
+  if (typeof content !== "string") return "none";
   return content.trim() === "" ? "empty" : "words";
 }
 
