@@ -164,8 +164,8 @@ function callContentOf({ content }: AssistantMessage): CallContent {
 
 /**
  * What the answers of a conversation hold in its rendered text; null when it has none. Templates that leave
- * thoughts out do so from the oldest on, so for thoughts the first and the last few answers tell. Calls are never
- * left out, and some templates write the first call of a conversation otherwise than the later ones.
+ * thoughts out do so from the oldest on, so for thoughts the first and the last few answers tell. Every call
+ * counts, however old: some templates write the first of a conversation otherwise than the later ones.
  */
 export function heldTraits(messages: readonly ChatMessage[], text: string): AnswerTraits | null {
   const answers = messages.filter((message) => message.role === "assistant");

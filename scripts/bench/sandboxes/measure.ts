@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import type { SandboxPool } from "../../../backends/sandbox-pool.ts";
 import type { Sandbox, SandboxBackend } from "../../../src/contracts/sandbox.ts";
 
@@ -71,12 +72,16 @@ export async function rolloutsPerSecond(
 export function bareRolloutsPerSecond(walls: readonly string[], load: Load): Promise<number> {
   return timesPerSecond(load, async () => {
     const shell = spawn("bwrap", [...walls, "bash", "--norc"], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(shell, "spawn");
     const closed = once(shell, "close");
+    shell.stdin.on("error", () => undefined);
+    const answers = createInterface({ input: shell.stdout })[Symbol.asyncIterator]();
     try {
       for (let turn = 0; turn < 3; turn += 1) {
+        load.signal.throwIfAborted();
         shell.stdin.write("/bin/true; echo $?\n");
-        const [answer] = await once(shell.stdout, "data", { signal: load.signal });
-        if (String(answer) !== "0\n") throw new Error(`true ended with ${answer} in a bare bwrap`);
+        const { value } = await answers.next();
+        if (value !== "0") throw new Error(`true in a bare bwrap: expected 0, got ${value ?? "its end"}`);
       }
     } finally {
       shell.kill("SIGKILL");

@@ -137,6 +137,7 @@ export async function train(context: StageContext, options: TrainingOptions): Pr
     steps: settings.steps,
     batch_size: settings.batchSize,
     checkpoint_every: 0,
+    // It falls, so that the last few batches don't decide how the demo ends.
     learning_rate: 7e-4,
     final_learning_rate: 0.1,
     poll_interval_ms: 10,
