@@ -1,23 +1,20 @@
 /**
  * Text that child processes get as an open descriptor: it shows on no command line, nobody has to feed a pipe,
- * and no name of it is left in the file system, whatever happens to this process.
+ * and no name of it is in the file system.
  */
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { openUnnamedFile } from "./unnamed-file.ts";
 
 export class InheritableFile implements Disposable {
-  readonly #descriptor: number;
+  readonly #descriptor = openUnnamedFile();
   #isClosed = false;
 
   constructor(content: string | Uint8Array) {
-    const directory = mkdtempSync(join(tmpdir(), "lachesis-file-"));
     try {
-      const path = join(directory, "content");
-      writeFileSync(path, content, { mode: 0o600 });
-      this.#descriptor = openSync(path, "r");
-    } finally {
-      rmSync(directory, { recursive: true });
+      writeFileSync(this.#descriptor, content);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
     }
   }
 

@@ -1,7 +1,5 @@
 /** `environment validate <env>`: gold, empty, random and cheating play without a model, and whether rewards tell them apart. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { Command } from "commander";
 import { pino } from "pino";
 import { LachesisError } from "../contracts/errors.ts";
@@ -17,6 +15,7 @@ import { splitArguments } from "./dotted-flags.ts";
 import { openServices } from "./environment-services.ts";
 import { findEnvironment } from "./find-environment.ts";
 import { parseCount } from "./flag-units.ts";
+import { makeMarkedDirectory } from "./marked-directory.ts";
 import { counted } from "./progress-lines.ts";
 import { resolveConfig } from "./resolve-config.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -77,7 +76,7 @@ async function runValidate(
   };
   const { env: config } = resolveConfig({ envClass: configured, file, flags, openaiApiKey: undefined });
 
-  const runDirectory = await mkdtemp(join(tmpdir(), "lachesis-validate-"));
+  const runDirectory = await makeMarkedDirectory("validate");
   using shutdown = new Shutdown({ onStage: () => undefined });
   const { stopping: signal } = shutdown;
   const events = new EventBus();

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -66,10 +66,15 @@ describe("the services of tools", () => {
     const dead = mkdtempSync(join(tmpdir(), "lachesis-test-"));
     writeFileSync(join(dead, "owner"), mark.replace(/\d+$/, "1"));
     const foreign = mkdtempSync(join(tmpdir(), "lachesis-other-"));
+    // Killed before it could write its mark; and one whose maker may be about to.
+    const unmarked = mkdtempSync(join(tmpdir(), "lachesis-test-"));
+    utimesSync(unmarked, new Date(0), new Date(0));
+    const fresh = mkdtempSync(join(tmpdir(), "lachesis-test-"));
     const second = await makeMarkedDirectory("test");
     const names = readdirSync(tmpdir());
-    for (const path of [own, foreign, second]) expect(names).toContain(basename(path));
-    expect(names).not.toContain(basename(dead));
-    for (const path of [own, foreign, second]) rmSync(path, { recursive: true });
+    const staying = [own, foreign, fresh, second];
+    for (const path of staying) expect(names).toContain(basename(path));
+    for (const path of [dead, unmarked]) expect(names).not.toContain(basename(path));
+    for (const path of staying) rmSync(path, { recursive: true });
   });
 });
