@@ -1,7 +1,7 @@
 /**
  * Plays rollouts of terminal-test by the practice server, cancels some, kills the playing process with SIGKILL in
  * between, starts it again, and lists what the machine has afterwards and had not before. Ends with 1 if anything
- * is left, or a rollout failed for no fault of the model. Wants a machine on which nothing else begins meanwhile.
+ * is left, or a rollout failed for no fault of the model. Files and sockets that others make meanwhile count as left, too.
  *
  * Run: npx node scripts/leak-test.ts --backend local --rollouts 1000 --kills 2
  */
@@ -132,7 +132,7 @@ function extraKeys(): Record<string, unknown> {
 async function settled(before: Inventory) {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const after = await takeInventory({ docker });
+    const after = await takeInventory({ docker, since: before });
     const left = newSince(before, after);
     if (kinds.every((kind) => left[kind].length === 0) || Date.now() > deadline) return { after, left };
     await sleep(500);

@@ -2,7 +2,7 @@
  * What a machine has that a sandbox could leave behind: processes, mounts, control groups, files in the places for
  * temporary ones, sockets, containers. Two inventories tell what came in between. Linux only.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import Docker from "dockerode";
 
@@ -11,9 +11,16 @@ export type Inventory = Record<(typeof kinds)[number], ReadonlySet<string>>;
 
 const temporaryPlaces = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock"];
 
-export async function takeInventory({ docker }: { docker: boolean }): Promise<Inventory> {
+/** With `since`, an earlier one: without the processes that others have begun since then. */
+export async function takeInventory({
+  docker,
+  since,
+}: {
+  docker: boolean;
+  since?: Inventory;
+}): Promise<Inventory> {
   return {
-    processes: new Set(await processes()),
+    processes: new Set(await processes(since?.processes)),
     mounts: new Set(lines(await readFile("/proc/self/mountinfo", "utf8"))),
     cgroups: new Set(await directoriesBelow("/sys/fs/cgroup")),
     files: new Set((await Promise.all(temporaryPlaces.map(entries))).flat()),
@@ -35,19 +42,38 @@ export function newSince(before: Inventory, after: Inventory): Record<(typeof ki
   };
 }
 
-/** Programs of user space, zombies included, as "pid name command"; without this one and its ancestors. */
-async function processes(): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const found = await Promise.all(
+type Process = { parent: string; namespace: string; text: string };
+
+/** Programs of user space, zombies included, as "pid name command"; without this one. */
+async function processes(since: ReadonlySet<string> = new Set()): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const table = new Map<string, Process>();
+  await Promise.all(
     pids.map(async (pid) => {
       const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
       const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-      const [, name = "", parent] = /\((.*)\) \S (\d+)/s.exec(stat) ?? [];
+      const namespace = await readlink(`/proc/${pid}/ns/pid`).catch(() => "");
+      const [, name = "", parent = ""] = /\((.*)\) \S (\d+)/s.exec(stat) ?? [];
       const isGoneOrKernels = stat === "" || pid === "2" || parent === "2";
-      return isGoneOrKernels ? [] : [`${pid} ${name} ${command.replaceAll("\0", " ").slice(0, 160)}`.trim()];
+      const text = `${pid} ${name} ${command.replaceAll("\0", " ").slice(0, 160)}`.trim();
+      if (!isGoneOrKernels) table.set(pid, { parent, namespace, text });
     }),
   );
-  return found.flat();
+  const here = await readlink("/proc/self/ns/pid");
+  /** What a sandbox leaves has a namespace of its own, or has come to init; what others begin has a living parent. */
+  const isOthers = ({ parent, namespace }: Process) => {
+    if (namespace !== here) return false;
+    for (let pid = parent; pid !== "1" && pid !== String(process.pid); ) {
+      const ancestor = table.get(pid);
+      if (ancestor === undefined) return false;
+      if (since.has(ancestor.text)) return true;
+      pid = ancestor.parent;
+    }
+    return false;
+  };
+  return [...table]
+    .filter(([pid, each]) => pid !== String(process.pid) && (since.has(each.text) || !isOthers(each)))
+    .map(([, { text }]) => text);
 }
 
 /** Listening TCP ports, and sockets of the file system or with an abstract name. */
