@@ -1,4 +1,7 @@
-/** What the process's exit code says: 0 done, 1 failed, 2 the command line or configuration is wrong, 128 + n stopped by signal n. */
+/**
+ * What the process's exit code says: 0 done, 1 failed, 2 the command line, the configuration or an evaluation that was
+ * given is wrong, 128 + n stopped by signal n.
+ */
 import { CommanderError } from "commander";
 import type { ErrorCode } from "../contracts/error-codes.ts";
 import { LachesisError } from "../contracts/errors.ts";
@@ -8,6 +11,8 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set([
   "CONFIG_INVALID",
   "ENVIRONMENT_FILE_INVALID",
   "ENVIRONMENT_UNKNOWN",
+  "EVALUATION_DIFFERS",
+  "EVALUATION_FILE_INVALID",
   "PARSER_UNKNOWN",
   "TERMINAL_BACKEND_UNKNOWN",
   "USAGE_INVALID",

@@ -72,7 +72,7 @@ test("the summary says what metrics.json says, in few lines", async () => {
 
 test("another configuration is refused with the keys that differ, what doesn't matter is named", async () => {
   const refused = await evaluate("--resume", "first", "--env.eval_temperature=0.5", "--limit", "2");
-  expect(refused.code).toBe(1);
+  expect(refused.code).toBe(2);
   expect(refused.stderr).toMatch(
     /EVALUATION_DIFFERS[\s\S]*env\.eval_temperature was 1 and is 0\.5[\s\S]*--limit was 3 and is 2/,
   );
@@ -92,7 +92,7 @@ test.each([
 ])("%j ends with %s", async (flags, code) => {
   const { code: exitCode, stderr } = await evaluate(...flags);
   expect(stderr).toContain(code);
-  expect(exitCode).not.toBe(0);
+  expect(exitCode).toBe(2);
 });
 
 test("rescore writes another evaluation, compare says the change and ends with 1 where told to", async () => {
@@ -139,5 +139,8 @@ test("rescore writes another evaluation, compare says the change and ends with 1
   for (const misuse of [["--confident"], ["--fail-drop", "-1"]]) {
     expect((await cli("compare", "first", "second", ...misuse)).code).toBe(2);
   }
+  const nothing = await cli("compare", "first", "nowhere", "--fail-drop", "0.01");
+  expect(nothing.code).toBe(2);
+  expect(nothing.stderr).toContain("EVALUATION_FILE_INVALID: nowhere");
   expect((await cli("evaluate", "gsm8k-agent", "--resume", "second")).stderr).toContain("made by rescore");
 });
