@@ -2,8 +2,10 @@
  * The run's log: pino's JSON lines in run.log, with every known secret blotted out before it reaches the disk,
  * whatever object or error message it hides in.
  */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { destination, type Logger, pino } from "pino";
+import { type Logger, pino } from "pino";
+import { LogFile } from "./log-file.ts";
 
 export type RunLog = Disposable & { logger: Logger };
 
@@ -13,15 +15,10 @@ export type RunLogOptions = {
   scrub: (text: string) => string;
 };
 
-/** Opens `run.log`; disposing of it writes out what is buffered. */
+/** Opens `run.log`. */
 export function openRunLog({ runDirectory, level, scrub }: RunLogOptions): RunLog {
-  const file = destination({ dest: join(runDirectory, "run.log"), sync: true, mkdir: true });
-  const logger = pino({ level, base: null }, { write: (line: string) => void file.write(scrub(line)) });
-  return {
-    logger,
-    [Symbol.dispose]() {
-      file.flushSync();
-      file.end();
-    },
-  };
+  mkdirSync(runDirectory, { recursive: true });
+  const file = new LogFile(join(runDirectory, "run.log"));
+  const logger = pino({ level, base: null }, { write: (line: string) => file.write(scrub(line)) });
+  return { logger, [Symbol.dispose]: () => file[Symbol.dispose]() };
 }

@@ -3,8 +3,9 @@
  * somebody may see them. A server that keeps nothing has no directory and logs to stderr alone.
  */
 import { join } from "node:path";
-import { destination, type Level, type Logger, multistream, pino } from "pino";
+import { type Level, type Logger, multistream, pino } from "pino";
 import type { CliIo } from "./cli-io.ts";
+import { LogFile } from "./log-file.ts";
 import { requireWritable } from "./run-directory.ts";
 
 export type ServerLogFile = Disposable & {
@@ -31,7 +32,7 @@ export async function openServerLog({
   }
   await requireWritable(runDirectory, "--run-dir");
   const path = join(runDirectory, "run-api.log");
-  const file = destination({ dest: path, sync: true });
+  const file = new LogFile(path);
   const streams = [
     { level: level === "silent" ? "fatal" : level, stream: file },
     { level: "warn", stream: stderr },
@@ -39,9 +40,6 @@ export async function openServerLog({
   return {
     logger: pino({ level, base: null }, multistream([...streams])),
     path,
-    [Symbol.dispose]() {
-      file.flushSync();
-      file.end();
-    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }

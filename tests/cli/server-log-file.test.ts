@@ -1,5 +1,5 @@
 /** Where run-api's log lines go. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -58,6 +58,18 @@ describe("openServerLog", () => {
     using silent = await openServerLog({ runDirectory: null, level: "silent", stderr: io.stderr });
     silent.logger.error({ event: "request-failed" });
     expect(eventsIn(io.read().stderr)).toEqual(["batch-served"]);
+  });
+
+  test("a full disk fails nobody who logs, nor the one who closes the log", async () => {
+    await using directory = await temporaryDirectory();
+    await symlink("/dev/full", join(directory.path, "run-api.log"));
+    const io = memoryIo();
+    {
+      using log = await openServerLog({ runDirectory: directory.path, level: "info", stderr: io.stderr });
+      log.logger.info({ event: "batch-served" });
+      log.logger.warn({ event: "env-stale" });
+    }
+    expect(eventsIn(io.read().stderr)).toEqual(["env-stale"]);
   });
 
   test("a directory that can't be written is an error before the server starts", async () => {
