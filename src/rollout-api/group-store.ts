@@ -169,8 +169,8 @@ export type RunOverview = {
 };
 
 export interface GroupStore extends AsyncDisposable {
-  /** Opens the run; changes nothing when it is open already. */
-  register(registration: Registration): Promise<void>;
+  /** Opens the run; changes nothing when it is open already. Resolves with what it was opened with. */
+  register(registration: Registration): Promise<Registration>;
   /** Closes the run and forgets its groups, environments and leases; the latest example and maxTokenLength stay. */
   reset(): Promise<void>;
   /** Joins an environment; null = the run has not started. */

@@ -29,7 +29,7 @@ export class MemoryStore implements GroupStore {
   }
 
   async register(registration: Registration) {
-    this.#state.register(registration);
+    return this.#state.register(registration);
   }
 
   async reset() {

@@ -81,13 +81,14 @@ export class RunState<Group extends GroupRecord> {
     this.#ledger.restore(row.totals, [...groups, ...shelf.batches.flatMap((batch) => batch.groups)]);
   }
 
-  register(registration: Registration): void {
-    if (this.#registration !== null) return;
+  register(registration: Registration): Registration {
+    if (this.#registration !== null) return this.#registration;
     this.#registration = registration;
     this.#wasOpened = true;
     this.#currentStep = registration.startingStep;
     this.#maxTokenLength = registration.maxTokenLength;
     this.#journal.runChanged();
+    return registration;
   }
 
   reset(): void {

@@ -42,8 +42,8 @@ export function trainerEndpoints({ compat }: WireMode, notices: TrainerNotices):
       onUnknownRun: "make",
       handle: ({ request, body, store, run }) =>
         answering(readBody(request, body, readTrainer), async ({ registration, trainerKind }) => {
-          await store.register(registration);
-          const warnings = notices.onRegister(run, trainerKind);
+          const inForce = await store.register(registration);
+          const warnings = notices.onRegister(run, { trainerKind, asked: registration, inForce });
           const advice = trainerKind === null ? "" : `,"warnings":${JSON.stringify(warnings)}`;
           return jsonAnswer(`{"uuid":${randomInteger()}${advice}}`);
         }),

@@ -52,6 +52,22 @@ test("a trainer that does not say what it is gets the original's answer", async 
   expect(Object.keys(await post("/register", registration))).toEqual(["uuid"]);
 });
 
+test("what a second registration asks for in vain is told to the log, and to a trainer that says what it is", async () => {
+  const { post, events } = startServer();
+  await post("/register", registration);
+  await post("/register", registration);
+  expect(events("registration-ignored")).toEqual([]);
+
+  const other = { ...registration, batch_size: 8, wandb_project: "q" };
+  expect(Object.keys(await post("/register", other))).toEqual(["uuid"]);
+  const { warnings } = await post("/register", { ...other, trainer_kind: "example" });
+  expect(warnings).toEqual([expect.stringContaining("batch_size is 4, not 8, wandb_project is p, not q")]);
+  expect(events("registration-ignored")).toEqual([
+    expect.objectContaining({ run: "default", level: 40, msg: warnings[0] }),
+    expect.objectContaining({ run: "default", level: 40, msg: warnings[0] }),
+  ]);
+});
+
 test("compat knows no trainer_kind", async () => {
   const { post } = startServer({ compat: true });
   expect(Object.keys(await post("/register", { ...registration, trainer_kind: "axolotl" }))).toEqual([

@@ -49,6 +49,14 @@ export function testGroupStore(name: string, openStores: OpenStores): void {
       });
     });
 
+    test("a second registration changes nothing, and is told the first", async () => {
+      await using stores = await open();
+      const store = await stores.run("default");
+      expect(await store.register(registration)).toEqual(registration);
+      expect(await store.register({ ...registration, batchSize: 99 })).toEqual(registration);
+      expect((await store.info()).batchSize).toBe(registration.batchSize);
+    });
+
     test("ids count up and names count namesakes, also those that left", async () => {
       await using stores = await open();
       const store = await stores.run("default");

@@ -50,9 +50,10 @@ export class ObservedStore implements GroupStore {
     return observed;
   }
 
-  async register(registration: Registration): Promise<void> {
-    await this.#store.register(registration);
+  async register(asked: Registration): Promise<Registration> {
+    const registration = await this.#store.register(asked);
     this.#tell({ kind: "registered", registration });
+    return registration;
   }
 
   async reset(): Promise<void> {

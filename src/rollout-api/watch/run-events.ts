@@ -34,6 +34,7 @@ export type BatchServed = {
 };
 
 export type RunEvent =
+  /** With what the run was opened: at a second registration that of the first. */
   | { kind: "registered"; registration: Registration }
   | { kind: "env-joined"; envId: number; env: string; request: EnvRequest }
   | { kind: "env-left"; envId: number; env: string }

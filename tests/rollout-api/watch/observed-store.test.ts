@@ -28,7 +28,11 @@ describe("what an observed store tells", () => {
     const { store, take } = await openObserved();
     await store.register(registration);
     await store.registerEnv(envRequest);
-    expect(take().map(({ kind }) => kind)).toEqual(["registered"]);
+    await store.register({ ...registration, batchSize: registration.batchSize + 1 });
+    expect(take()).toEqual([
+      { kind: "registered", registration },
+      { kind: "registered", registration },
+    ]);
     await store.takeBatch({ leaseSeconds: null });
     await store.registerEnv(envRequest);
     await store.disconnectEnv(0);
