@@ -24,6 +24,11 @@ export function isEquation(expression: Expression): expression is Relation {
   );
 }
 
+/** `AB/CD = 2` and `\sin\theta = 3/5` say the value of something; `x^2 = 4` is to be solved. */
+const namingCalls = new Set(
+  ["multiply", "divide", "add", "negate", "abs", "det"].concat(["sin", "cos", "tan", "cot", "sec", "csc"]),
+);
+
 function isNameOnly(expression: Expression): boolean {
   switch (expression.kind) {
     case "symbol":
@@ -33,13 +38,11 @@ function isNameOnly(expression: Expression): boolean {
     case "constant":
       return expression.name === "i" || expression.name === "e";
     case "call":
-      return (
-        ["multiply", "divide", "add", "negate", "abs", "det"].includes(expression.name) &&
-        partsOf(expression).every(isNameOnly)
-      );
+      return namingCalls.has(expression.name) && partsOf(expression).every(isNameOnly);
     case "bracketed":
     case "ratio":
     case "list":
+    case "set-operation":
       return partsOf(expression).every(isNameOnly);
     default:
       return false;

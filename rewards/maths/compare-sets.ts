@@ -2,6 +2,7 @@
  * Sets of real numbers: intervals, unions, finite sets, and the inequalities that describe them. Two are equal
  * when they agree at every border that either names, right and left of it, and in between.
  */
+import { isEquation } from "./compare-relations.ts";
 import type { ValueComparison } from "./compare-values.ts";
 import {
   call,
@@ -12,6 +13,7 @@ import {
   mapParts,
   partsOf,
   type Relation,
+  UnreadableMaths,
 } from "./expression.ts";
 import { symbolsOf } from "./unknowns.ts";
 
@@ -39,22 +41,32 @@ export function isCondition(expression: Expression): expression is Relation {
   );
 }
 
-/** `x < -1 or x > 1`: conditions of one unknown, of which the joining word says whether all or one must hold. */
+/**
+ * `x < -1 or x > 1`: conditions of one unknown, of which the joining word says whether all or one must hold.
+ * `n = 3 or n = 5` is a mere list of values, and so is `n = 3 and n = 5`.
+ */
 export function isJoinedConditions(expression: Expression): boolean {
   return (
     expression.kind === "list" &&
     expression.joint !== undefined &&
+    !expression.items.every(isEquation) &&
     expression.items.every(isCondition) &&
     new Set(symbolsOf(expression)).size === 1
   );
 }
 
 export function equalRealSets(gold: Expression, answer: Expression, values: ValueComparison): boolean {
-  const borders = [...bordersOf(gold), ...bordersOf(answer)];
-  if (borders.length > maxBorders) return false;
-  const sorted = sortBorders(borders, values);
+  if (hidesBorders(gold) && hidesBorders(answer)) return false;
+  const tried = hidesBorders(gold) || hidesBorders(answer) ? closeProbes : probes;
+  const named = hidesBorders(gold)
+    ? bordersOf(answer)
+    : hidesBorders(answer)
+      ? bordersOf(gold)
+      : [...bordersOf(gold), ...bordersOf(answer)];
+  if (named.length > maxBorders) return false;
+  const sorted = sortBorders(named, values);
   if (sorted === null) return false;
-  return probes(sorted).every((probe) => contains(gold, probe, values) === contains(answer, probe, values));
+  return tried(sorted).every((probe) => contains(gold, probe, values) === contains(answer, probe, values));
 }
 
 /** The finite borders that a set names; a condition names those constants that stand alone on a side. */
@@ -101,6 +113,41 @@ function probes(borders: readonly Expression[]): Expression[] {
   return found;
 }
 
+/**
+ * Whether a condition begins or ends to hold where it names no number: `x^2 < 4` at 2, as opposed to `x < 2`.
+ * Two sets of that kind are never compared, since both may change where nobody looks.
+ */
+function hidesBorders(set: Expression): boolean {
+  if (set.kind === "list") return set.items.some(hidesBorders);
+  return (
+    set.kind === "relation" &&
+    !set.operands.every(
+      (operand) =>
+        operand.kind === "symbol" || operand.kind === "application" || symbolsOf(operand).length === 0,
+    )
+  );
+}
+
+/** Where one side hides its borders: also both sides of each border that the other names, and more in between. */
+function closeProbes(borders: readonly Expression[]): Expression[] {
+  const near = {
+    kind: "number",
+    value: { numerator: 1n, denominator: 10n ** 9n },
+    isDecimal: false,
+  } as const;
+  const found = probes(borders);
+  for (const [index, border] of borders.entries()) {
+    found.push(call("add", border, near), call("add", border, call("negate", near)));
+    const next = borders[index + 1];
+    if (next === undefined) continue;
+    for (const share of [1, 3, 5, 7]) {
+      const parts = [call("multiply", border, integer(8 - share)), call("multiply", next, integer(share))];
+      found.push(call("divide", call("add", ...parts), integer(8)));
+    }
+  }
+  return found;
+}
+
 function contains(set: Expression, probe: Expression, values: ValueComparison): boolean {
   switch (set.kind) {
     case "set-operation": {
@@ -127,9 +174,16 @@ function contains(set: Expression, probe: Expression, values: ValueComparison): 
       return true;
     case "relation": {
       const { operands, operators } = bind(set, probe);
-      return operators.every((operator, index) =>
-        holds(operands[index] ?? probe, operator, operands[index + 1] ?? probe, values),
-      );
+      try {
+        return operators.every((operator, index) =>
+          holds(operands[index] ?? probe, operator, operands[index + 1] ?? probe, values),
+        );
+      } catch (error) {
+        if (!(error instanceof UnreadableMaths)) throw error;
+        // Where a side has no value, as 1/x at 0, nothing holds; where the steps are spent, this throws again.
+        values.evaluator.spend(0);
+        return false;
+      }
     }
     default:
       return false;

@@ -3,13 +3,7 @@
  * name of a variable, a percent sign) the answer may say, and not the other way round.
  */
 import { canonicalKey } from "./canonical-key.ts";
-import {
-  assignedValue,
-  equalAssignments,
-  equalRelations,
-  isAssignment,
-  isEquation,
-} from "./compare-relations.ts";
+import { equalAssignments, equalRelations, isAssignment, isEquation } from "./compare-relations.ts";
 import { equalRealSets, isCondition, isJoinedConditions, isRealSet } from "./compare-sets.ts";
 import { ValueComparison } from "./compare-values.ts";
 import { equalWords, spelling } from "./compare-words.ts";
@@ -25,8 +19,9 @@ import {
   type Relation,
   symbol,
 } from "./expression.ts";
-import { asMatrix, sameShape } from "./matrix.ts";
+import { computeMatrices, isMatrixArithmetic, sameShape } from "./matrix.ts";
 import { symbolsOf } from "./unknowns.ts";
+import { isMembership, unwrap } from "./unwrap.ts";
 
 export type ComparisonOptions = {
   precision: number;
@@ -81,9 +76,11 @@ export class Comparison {
   }
 
   #equalObjects(gold: Expression, answer: Expression): boolean {
-    const [goldMatrix, answerMatrix] = [asMatrix(gold), asMatrix(answer)];
-    if (goldMatrix !== null || answerMatrix !== null)
-      return this.#equalMatrices(goldMatrix ?? gold, answerMatrix ?? answer);
+    if (isMatrixArithmetic(gold) || isMatrixArithmetic(answer)) {
+      const [left, right] = [computeMatrices(gold) ?? gold, computeMatrices(answer) ?? answer];
+      if (left.kind === "matrix" || right.kind === "matrix") return this.#equalMatrices(left, right);
+      return this.#equalScalars(left, right);
+    }
     if (gold.kind === "ratio" || answer.kind === "ratio") return this.#equalRatios(gold, answer);
     const isUnion =
       [gold, answer].some((side) => side.kind === "set-operation") ||
@@ -186,46 +183,8 @@ function sameUnknown(left: Expression, right: Expression): boolean {
   return symbolsOf(left)[0] === symbolsOf(right)[0];
 }
 
-/** As a value where only one of the two is an equation: `x = 5` and `5`. */
-function unwrap(gold: Expression, answer: Expression): [Expression, Expression] {
-  if (isMembership(gold) !== isMembership(answer)) {
-    return [
-      isMembership(gold) ? assignedValue(gold) : gold,
-      isMembership(answer) ? assignedValue(answer) : answer,
-    ];
-  }
-  const isGoldAssigned = isAssignment(gold);
-  if (isGoldAssigned && answer.kind !== "relation") return [assignedValue(gold), answer];
-  if (isGoldAssigned && !isAssignment(answer) && isEquation(answer) && symbolsOf(answer).length === 0)
-    return [assignedValue(gold), assignedValue(answer)];
-  if (isEquation(gold) && answer.kind !== "relation" && symbolsOf(gold).length === 0)
-    return [assignedValue(gold), answer];
-  if (gold.kind === "relation") return [gold, answer];
-  if (isAssignment(answer)) return [gold, assignedValue(answer)];
-  return [gold, isEquation(answer) ? valueOfEquation(answer) : answer];
-}
-
-/** `x ∈ [0, 1]`. */
-function isMembership(expression: Expression): expression is Relation {
-  return isAssignment(expression) && expression.operators.includes("∈");
-}
-
 function isReals(expression: Expression): boolean {
   return expression.kind === "symbol" && expression.name === "R";
-}
-
-/** `5 = x` says what x is, `2 + 3 = 5` what comes out, and `1/6 ≈ 0.17` is exact in front. */
-function valueOfEquation(equation: Relation): Expression {
-  const [first, second] = equation.operands;
-  const isRounded =
-    equation.operators.every((operator) => operator === "≈") && symbolsOf(equation).length === 0;
-  if (isRounded && first !== undefined) return first;
-  const isTurned =
-    equation.operands.length === 2 &&
-    second?.kind === "symbol" &&
-    first !== undefined &&
-    symbolsOf(first).length === 0;
-  return isTurned ? first : assignedValue(equation);
 }
 
 function isCollection(expression: Expression): boolean {
