@@ -41,7 +41,7 @@ export function canonicalKey(expression: Expression): string {
 /** The variable that a sum binds has no name of its own. */
 function canonicalCall(expression: Extract<Expression, { kind: "call" }>): string {
   const [bound, ...rest] = expression.args;
-  const binds = (expression.name === "sum" || expression.name === "prod") && bound?.kind === "symbol";
+  const binds = ["sum", "prod", "int", "lim"].includes(expression.name) && bound?.kind === "symbol";
   const args = binds ? rest.map((part) => rename(part, bound.name, "bound variable")) : expression.args;
   return `${expression.name}(${args.map(canonicalKey).join(",")})`;
 }

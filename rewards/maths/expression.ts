@@ -54,6 +54,10 @@ export function isCall(
   return expression.kind === "call" && expression.name === name;
 }
 
+export function isInfinity(expression: Expression): boolean {
+  return expression.kind === "constant" && expression.name === "infinity";
+}
+
 /** The direct parts of an expression, in order. */
 export function partsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {

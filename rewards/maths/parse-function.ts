@@ -1,5 +1,5 @@
 /** Functions with their powers, indices and arguments, and the operators that bind a variable. */
-import { call, type Expression, integer, mapParts, symbol } from "./expression.ts";
+import { call, type Expression, integer, isCall, mapParts, symbol } from "./expression.ts";
 import { parseBracketed } from "./parse-group.ts";
 import type { TokenReader } from "./token-reader.ts";
 
@@ -24,6 +24,15 @@ const functions = new Set([
   "coth",
   "sech",
   "csch",
+  "asinh",
+  "acosh",
+  "atanh",
+  "arcsinh",
+  "arccosh",
+  "arctanh",
+  "arsinh",
+  "arcosh",
+  "artanh",
   "log",
   "ln",
   "lg",
@@ -46,6 +55,12 @@ const otherNames: Record<string, string> = {
   arccot: "acot",
   arcsec: "asec",
   arccsc: "acsc",
+  arcsinh: "asinh",
+  arccosh: "acosh",
+  arctanh: "atanh",
+  arsinh: "asinh",
+  arcosh: "acosh",
+  artanh: "atanh",
   lg: "log10",
 };
 
@@ -124,6 +139,7 @@ function parseBracketedArgument(reader: TokenReader): Expression {
 }
 
 function continuesArgument(reader: TokenReader): boolean {
+  if (reader.isAtDifferential) return false;
   if (reader.is("name"))
     return !isFunction(reader.token.text) && !["and", "or", "pm"].includes(reader.token.text);
   if (reader.isSign("/")) return reader.peek().kind === "number";
@@ -153,7 +169,11 @@ export function parseBigOperator(reader: TokenReader, name: string): Expression 
       else if (reader.takeSign("^")) upper = reader.grammar.argument(reader);
       else break;
     }
-    const body = name === "int" || name === "lim" ? reader.grammar.sum(reader) : parsePowerProduct(reader);
+    if (name === "int") return parseIntegrand(reader, lower, upper);
+    const body = name === "lim" ? reader.grammar.sum(reader) : parsePowerProduct(reader);
+    const [variable, at] = lower.kind === "relation" && lower.operators[0] === "→" ? lower.operands : [];
+    if (name === "lim" && variable?.kind === "symbol" && at !== undefined)
+      return call("lim", variable, at, body);
     if (lower.kind === "relation" && lower.operands.length === 2 && lower.operators[0] === "=") {
       const [variable = lower, from = lower] = lower.operands;
       if (variable.kind !== "constant") return call(name, variable, from, upper, body);
@@ -165,6 +185,46 @@ export function parseBigOperator(reader: TokenReader, name: string): Expression 
     }
     return { kind: "application", name, args: [lower, upper, body] };
   });
+}
+
+/** Without borders, or without a `dx`, an integral is no more than its spelling. */
+function parseIntegrand(reader: TokenReader, lower: Expression, upper: Expression): Expression {
+  reader.openIntegrals++;
+  const body = reader.isAtDifferential ? integer(1) : reader.grammar.sum(reader);
+  const isWritten = reader.isAtDifferential;
+  reader.openIntegrals--;
+  if (isWritten) reader.next();
+  const [variable, integrand] = isWritten
+    ? [reader.grammar.argument(reader), body]
+    : withoutDifferential(body);
+  const isDefinite = ![lower, upper].some((border) => border.kind === "symbol" && border.name === "?");
+  return isDefinite && variable?.kind === "symbol"
+    ? call("int", variable, lower, upper, integrand)
+    : { kind: "application", name: "int", args: [lower, upper, integrand, variable ?? symbol("?")] };
+}
+
+/** `\frac{dx}{x}` as 1/x and its variable. */
+function withoutDifferential(body: Expression): [variable: Expression | undefined, integrand: Expression] {
+  const [top, bottom] = isCall(body, "divide") ? body.args : [];
+  const [left, variable] = top !== undefined && isCall(top, "multiply") ? top.args : [];
+  if (left === undefined || bottom === undefined) return [undefined, body];
+  if (isD(left)) return [variable, call("divide", integer(1), bottom)];
+  const [factor, d] = isCall(left, "multiply") ? left.args : [];
+  return factor !== undefined && d !== undefined && isD(d)
+    ? [variable, call("divide", factor, bottom)]
+    : [undefined, body];
+}
+
+function isD(expression: Expression): boolean {
+  return expression.kind === "symbol" && expression.name === "d";
+}
+
+/** `\frac{d}{dx} x^3`; null where the fraction is no such operator, or nothing follows it. */
+export function parseDerivative(reader: TokenReader, top: Expression, bottom: Expression): Expression | null {
+  const [d, variable] = isCall(bottom, "multiply") ? bottom.args : [];
+  if (!isD(top) || d === undefined || !isD(d) || variable?.kind !== "symbol" || reader.isAtEnd) return null;
+  if (reader.is("sign") && !reader.isSign("(", "[", "{", "|")) return null;
+  return call("derive", variable, parsePowerProduct(reader));
 }
 
 function parseLimit(reader: TokenReader): Expression {

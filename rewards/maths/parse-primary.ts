@@ -1,7 +1,7 @@
 /** Numbers, names, brackets, roots, fractions and everything else that a product is made of. */
 import { parseDecimal, type Rational } from "../rational.ts";
 import { call, type Expression, integer, symbol } from "./expression.ts";
-import { applyFunction, isFunction, parseBigOperator } from "./parse-function.ts";
+import { applyFunction, isFunction, parseBigOperator, parseDerivative } from "./parse-function.ts";
 import { parseBracketed, parseMatrix, parseSetBraces } from "./parse-group.ts";
 import type { TokenReader } from "./token-reader.ts";
 import type { Token } from "./tokenize.ts";
@@ -104,6 +104,7 @@ function parseName(reader: TokenReader, name: string): Expression {
   if (["infinity", "infty", "inf", "oo"].includes(name)) return { kind: "constant", name: "infinity" };
   let full = name;
   if (reader.takeSign("_")) full += `_${spell(reader.takeGroup())}`;
+  if (surelyFunctions.test(name) && takesInverse(reader)) full += "^-1";
   const primes = /^'+/.exec(reader.token.text)?.[0];
   if (primes !== undefined && reader.peek().text === "(") {
     full += primes;
@@ -123,6 +124,14 @@ function parseName(reader: TokenReader, name: string): Expression {
   return symbol(full);
 }
 
+/** The `^{-1}` of `f^{-1}(x)`. */
+function takesInverse(reader: TokenReader): boolean {
+  const ahead = Array.from({ length: 6 }, (_, index) => reader.peek(index).text).join(" ");
+  if (ahead !== "^ { - 1 } (") return false;
+  reader.returnTo(reader.position + 5);
+  return true;
+}
+
 function spell(tokens: readonly Token[]): string {
   return tokens
     .filter((token) => !/^[{}]$/.test(token.text))
@@ -140,7 +149,8 @@ function parseCommand(reader: TokenReader, token: Token): Expression {
   switch (name) {
     case "frac": {
       const top = parseArgument(reader);
-      return call("divide", top, parseArgument(reader));
+      const bottom = parseArgument(reader);
+      return parseDerivative(reader, top, bottom) ?? call("divide", top, bottom);
     }
     case "binom": {
       const top = parseArgument(reader);
@@ -180,10 +190,17 @@ function parseCommand(reader: TokenReader, token: Token): Expression {
     case "operatorname":
       return parseOperatorName(reader);
   }
+  if (name === "Gamma" && reader.isSign("(")) return gamma(parseBracketed(reader));
   if (isFunction(name)) return applyFunction(reader, name);
   if (decorations.test(name)) return parseDecorated(reader);
   if (symbols.test(name)) return parseName(reader, name);
   return reader.refuse(`\\${name} is unknown`);
+}
+
+/** Γ(n) is (n - 1)!. */
+function gamma(argument: Expression): Expression {
+  if (argument.kind === "bracketed") return { kind: "application", name: "Gamma", args: argument.items };
+  return call("factorial", call("add", argument, integer(-1)));
 }
 
 /** What a command takes: a group, or the next digit or sign (`\frac13`). */

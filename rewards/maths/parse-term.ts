@@ -21,7 +21,7 @@ export function parseSum(reader: TokenReader): Expression {
 function parseProduct(reader: TokenReader): Expression {
   let left = parseSigned(reader);
   for (;;) {
-    if (reader.takeSign("*") || reader.takeCommand("cdot", "times", "bullet"))
+    if (reader.takeSign("*") || reader.takeCommand("cdot", "times", "bullet", "circ"))
       left = call("multiply", left, parseSigned(reader));
     else if (reader.takeSign("/")) left = call("divide", left, parseSigned(reader));
     else if (reader.takeCommand("bmod", "mod")) left = call("mod", left, parseSigned(reader));
@@ -121,7 +121,7 @@ function power(base: Expression, exponent: Expression): Expression {
 
 function startsFactor(reader: TokenReader): boolean {
   const { token } = reader;
-  if (reader.isAtEnd) return false;
+  if (reader.isAtEnd || reader.isAtDifferential) return false;
   switch (token.kind) {
     case "number":
       return reader.peek(-1).text === "!" || (reader.peek(-1).text === "}" && !token.spaced);

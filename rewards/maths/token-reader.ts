@@ -20,6 +20,8 @@ export class TokenReader {
   #depth = 0;
   /** How many `|` are open: a bar closes the innermost one. */
   openBars = 0;
+  /** How many integrals wait for their `dx`. */
+  openIntegrals = 0;
 
   constructor(tokens: readonly Token[], grammar: Grammar) {
     this.grammar = grammar;
@@ -60,6 +62,15 @@ export class TokenReader {
 
   isSign(...texts: string[]): boolean {
     return this.is("sign", ...texts);
+  }
+
+  /** `dx`, which ends an integrand. */
+  get isAtDifferential(): boolean {
+    return (
+      this.openIntegrals > 0 &&
+      this.is("name", "d") &&
+      (this.peek().kind === "command" || /^[A-Za-z]$/.test(this.peek().text))
+    );
   }
 
   takeSign(...texts: string[]): boolean {
