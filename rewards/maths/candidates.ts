@@ -47,9 +47,16 @@ function fromTheEnd(spans: readonly Candidate[]): Candidate[] {
   return spans.slice(-maxTried).reverse();
 }
 
+/** What stands before the answer in `Answer: -12`, `**Result:** 5`, `A: 12`; `a:b` and `AB:CD` are ratios. */
+const label =
+  /^\*{0,2}(?:[A-Z]?[a-z]{3,20}(?:\s[a-z]{2,20}){0,2}|[A-Z]{3,20}|[A-Z](?=:\s{1,9}[-−+]?[\d.]))\s?(?::\*{0,2}|\*{2}:)\s{0,9}(?=\S)/;
+
 /** A short text that is maths from beginning to end, without `$`. */
 function wholeText(text: string): Candidate | null {
-  const trimmed = text.trim().replace(/^\*\*(.*)\*\*$/s, "$1");
+  const trimmed = text
+    .trim()
+    .replace(label, "")
+    .replace(/^\*\*(.*)\*\*$/s, "$1");
   if (trimmed === "" || trimmed.length > maxWhole || /[\n$]|\\[[(]/.test(trimmed)) return null;
   if (hasProse(trimmed)) return null;
   return { text: trimmed, start: 0, end: text.length, isPlain: true };
@@ -58,7 +65,7 @@ function wholeText(text: string): Candidate | null {
 const percentWord = String.raw`(?:\s{0,5}(?:\\?%|percent(?:age)?\b|pct\b))?`;
 const joint = String.raw`\s{0,9}(?:,?\s{0,9}and|,?\s{0,9}or|,)\s{0,9}`;
 const formula = String.raw`\$\$(?:[^$]|\\\$){1,1500}?\$\$|(?<![\\\d])\$(?:\\\$|[^\n$]){1,1500}?(?<!\\)\$|\\\[[^]{1,1500}?\\\]|\\\([^\n]{1,1500}?\\\)`;
-const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:\(?[-−]?\\?[$€£¥₹]?\d(?=[\d., ()]{0,60}[+\-*×/^÷])[\d., +\-*×/^()÷]{0,200}[\d)!]|\\?[$€£¥₹]?(?:\d{1,3}(?:(?:[ ,]|\{,\}|,\\!)\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
+const number = String.raw`(?<![\w.\\{}^])[-−+]?(?:(?:\d{1,9} ?)?[¼-¾⅐-⅞]|\(?[-−]?\\?[$€£¥₹]?\d(?=[\d., ()]{0,60}[+\-*×/^÷])[\d., +\-*×/^()÷]{0,200}[\d)!]|\\?[$€£¥₹]?(?:\d{1,3}(?:(?:[ ,]|\{,\}|,\\!)\d{3})+(?!\d)(?:\.\d+)?|\d+[.,]\d+|\.\d+|\d+))`;
 const scanner = new RegExp(
   String.raw`(?<latex>(?:${formula})${percentWord}(?:${joint}(?:${formula})${percentWord}){0,8})|(?<fraction>-?\\[dt]?frac\{-?\d+\}\{-?\d+\})|(?<broken>\$[ \t]{0,9}\n[^$]{0,200}\$|\\\([ \t]{0,9}\n[^$]{0,200}?\\\))|(?<plain>${number}${percentWord})`,
   "g",

@@ -129,6 +129,9 @@ export function normalizeMaths(text: string): string {
     .replace(/~/g, " ")
     .replace(/\\([$€£])/g, " ")
     .replace(/[$€£¥₹₽]/g, " ")
+    .replace(/(\d)\s*\^\s*\{\s*\\(?:text|mathrm|textrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}/g, "$1")
+    .replace(/\\mathrm\s*\{\s*d\s*\}/g, "d ")
+    .replace(/(\\(?:to|rightarrow)\s*[^{}^\s]{1,20}\s*)\^\s*(?:\{\s*[+-]\s*\}|[+-])(?=\s*\})/g, "$1")
     .replace(/(\d)\s{0,3}[xX]\s{0,3}(?=10\s?\^)/g, "$1*")
     .replace(/\\%/g, "%")
     .replace(/\\&/g, " \\and ");
@@ -145,8 +148,9 @@ function withPrefixFractions(text: string): string {
     );
   }
   return result.replace(
-    /^([^{}\\]{1,100})\\over(?![A-Za-z])([^{}\\]{1,100})$/,
-    (_match, top: string, bottom: string) => `\\frac{${top}}{${bottom}}`,
+    /^([^{}\\]{1,100})\\(over|choose)(?![A-Za-z])([^{}\\]{1,100})$/,
+    (_match, top: string, name: string, bottom: string) =>
+      `\\${name === "over" ? "frac" : "binom"}{${top}}{${bottom}}`,
   );
 }
 

@@ -13,7 +13,9 @@ import { stripUnits } from "./units.ts";
 /** Throws `UnreadableMaths` for what isn't one answer from beginning to end. */
 export function parseAnswer(text: string): Expression {
   if (text.length > 2 * maxMathsLength) throw new UnreadableMaths(`longer than ${maxMathsLength} characters`);
-  const maths = stripUnits(normalizeMaths(text)).trim();
+  const maths = stripUnits(normalizeMaths(text))
+    .replace(/^[\s=]+/, "")
+    .trim();
   const tokens = dropWords(tokenize(maths));
   if (tokens.length === 0) throw new UnreadableMaths("nothing to read");
   const reader = new TokenReader(tokens, {

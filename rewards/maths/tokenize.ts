@@ -18,7 +18,7 @@ export const maxMathsLength = 3_000;
 const maxTokens = 1_500;
 
 const plainFunctions =
-  "arcsin|arccos|arctan|arcsec|arccsc|arccot|asin|acos|atan|sinh|cosh|tanh|coth|sech|csch|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|cbrt|gcd|lcm|min|max|floor|ceil|abs|infinity|infty|inf|oo|pi|theta|alpha|beta|gamma|lambda|omega|sigma|frac|pm";
+  "arcsinh|arccosh|arctanh|arsinh|arcosh|artanh|asinh|acosh|atanh|arcsin|arccos|arctan|arcsec|arccsc|arccot|asin|acos|atan|sinh|cosh|tanh|coth|sech|csch|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|cbrt|gcd|lcm|min|max|floor|ceil|abs|infinity|infty|inf|oo|pi|theta|alpha|beta|gamma|lambda|omega|sigma|frac|pm";
 const wordPattern = new RegExp(`^(?:${plainFunctions})`);
 const connectors = /^(?:and|or)$/;
 const textCommands =
@@ -118,6 +118,9 @@ export function tokenize(maths: string): Token[] {
         if (sign === "{") depth++;
         if (sign === "}") depth--;
         push("sign", `\\${sign}`, sign === "" ? 1 : 2);
+      } else if (boxedFunction.test(maths.slice(index + command[0].length, index + command[0].length + 20))) {
+        const inside = bracedAfter(maths, index + command[0].length);
+        push("name", inside?.content.trim() ?? "", (inside?.end ?? index + 1) - index);
       } else if (
         textCommands.test(command[1] ?? "") ||
         isWordBox(command[1] ?? "", maths, index + command[0].length)
@@ -159,6 +162,10 @@ function readNumber(rest: string, joins: boolean): string {
   if (blocks !== undefined) return blocks;
   return /^(?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))?/.exec(rest)?.[0] ?? rest.charAt(0);
 }
+
+/** `\mathrm{lcm}(4, 6)`, `\text{gcd}(4, 6)`. */
+const boxedFunction =
+  /^\s*\{\s*(gcd|lcm|max|min|log|ln|exp|det|(?:arc?|a)?(?:sin|cos|tan)h?|cot|sec|csc)\s*\}/;
 
 /** `\mathrm{cm}` is text, `\mathrm{e}` and `\mathbb{R}` are symbols. */
 function isWordBox(command: string, maths: string, index: number): boolean {

@@ -9,23 +9,39 @@ const units =
 /** `\mathrm{m/s^2}`, `\text{km} / \text{h}`: units between braces, of which none is a variable. */
 const oneUnit =
   "(?:mm|cm|dm|km|nm|m|mg|kg|g|ms|s|sec|min|hr?|Hz|N|J|W|V|K|A|C|F|L|mL|ml|mol|Pa|ft|in|mi|yd|lb|oz)";
-const poweredUnit = `${oneUnit}\\s*(?:\\^\\s*\\{?\\s*-?[1-4]\\s*\\}?)?`;
-const unitBox = `\\\\(?:mathrm|text|textrm|mathit|operatorname|mbox)\\s*\\{\\s*${poweredUnit}(?:\\s*(?:/|\\\\cdot)\\s*${poweredUnit})?\\s*\\}\\s*(?:\\^\\s*\\{?\\s*-?[1-4]\\s*\\}?)?`;
+const unitPower = "\\s*(?:\\^\\s*(?:\\{\\s*-?[1-4]\\s*\\}|-?[1-4]))?";
+const poweredUnit = `${oneUnit}${unitPower}`;
+const unitJoint = "\\s*(?:/|\\\\cdot|\\*)?\\s*";
+const unitBox = `\\\\(?:mathrm|text|textrm|mathit|operatorname|mbox)\\s*\\{\\s*${poweredUnit}(?:${unitJoint}${poweredUnit}){0,3}\\s*\\}${unitPower}`;
 const boxedUnits = new RegExp(
   `([\\d}).]|\\\\circ)\\s*${unitBox}(?:\\s*(?:/|\\\\cdot)?\\s*${unitBox}){0,2}\\s*[.,]?\\s*$`,
 );
+/** `30 km/s`, `9.8 m/s^2`: bare, a quotient of units only behind a plain number. */
+const quotientUnits = new RegExp(
+  `^(\\s*[-+]?[\\d.,]+(?:\\s*(?:\\\\times|\\*)\\s*10\\s*\\^\\s*(?:\\{\\s*-?\\d+\\s*\\}|-?\\d+))?)\\s+${poweredUnit}\\s*/\\s*${poweredUnit}\\s*[.,]?\\s*$`,
+);
 
-const longUnits = new RegExp(`([\\d}).%])\\s*(?:${units})\\s*[.,]?\\s*$`);
+const longUnits = new RegExp(`([\\d}).%]|\\\\pi(?![A-Za-z]))\\s*(?:${units})\\s*[.,]?\\s*$`);
 const percents = /(\d\}?|\))\s*(?:percentage points?|percentage|percent|pct)(?![A-Za-z])/gi;
 
-/** Short units (`m`, `g`) count as units only behind a space: `5 m`, since `5m` may be a product. */
+/**
+ * Short units (`m`, `g`) count as units only behind a space, since `5m` may be a product, and where no other
+ * letter makes variables likely: `\pi r^2 h`.
+ */
 export function stripUnits(maths: string): string {
   const percented = maths.replace(percents, "$1%");
   if (percented.length > 400) return percented;
-  const text = percented.replace(boxedUnits, "$1");
+  const text = percented.replace(boxedUnits, "$1").replace(quotientUnits, "$1");
   const match = longUnits.exec(text);
   if (match === null) return text;
-  const unit = match[0].slice(1);
+  const [whole, front = ""] = match;
+  const unit = whole.slice(front.length);
   const isShort = /^\s*[a-zA-Z](?:\s*\^|\s*[.,]?\s*$)/.test(unit);
-  return isShort && !/^\s/.test(unit) ? text : text.slice(0, match.index + 1);
+  const rest = text.slice(0, match.index + front.length);
+  return isShort && (!/^\s/.test(unit) || hasVariables(rest)) ? text : rest;
+}
+
+/** Whether a letter that is no part of a command stands in the last side of an equation. */
+function hasVariables(maths: string): boolean {
+  return /[A-Za-z]/.test((maths.split("=").at(-1) ?? "").replace(/\\[A-Za-z]+/g, ""));
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { verifyMath } from "../../rewards/index.ts";
 import { equalPairs, type Row, unequalPairs } from "./maths-pairs.ts";
 import { verdicts } from "./maths-verdicts.ts";
+import { verdictsOfForms } from "./maths-verdicts-of-forms.ts";
 import { verdictsOfTexts } from "./maths-verdicts-of-texts.ts";
 
 function pairsOf(rows: readonly Row[]): [string, string][] {
@@ -21,11 +22,14 @@ describe.each(Object.entries(unequalPairs))("unequal: %s", (_category, rows) => 
   });
 });
 
-describe.each(Object.entries({ ...verdicts, ...verdictsOfTexts }))("%s", (_category, rows) => {
-  test.each(rows)("%s: gold %s, answer %s", (equal, gold, answer) => {
-    expect(verifyMath(gold, answer)).toMatchObject({ equal });
-  });
-});
+describe.each(Object.entries({ ...verdicts, ...verdictsOfTexts, ...verdictsOfForms }))(
+  "%s",
+  (_category, rows) => {
+    test.each(rows)("%s: gold %s, answer %s", (equal, gold, answer) => {
+      expect(verifyMath(gold, answer)).toMatchObject({ equal });
+    });
+  },
+);
 
 test("the table holds at least 300 pairs", () => {
   const rows = [...Object.values(equalPairs), ...Object.values(unequalPairs)].flat();
@@ -204,6 +208,14 @@ const hostile: Record<string, string> = {
   "a long exponent": "1e999999999",
   "a sine of much": "\\sin(10^{1000000})",
   "a large set": `\\{${Array.from({ length: 700 }, (_, index) => `x+${index}`).join(",")}\\}`,
+  "matrices in a row": "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}".repeat(60),
+  "matrices of variables in a row": "\\begin{pmatrix}x&y\\\\z&w\\end{pmatrix}".repeat(60),
+  "powers of powers of a matrix": "(((\\begin{pmatrix}x&y\\\\z&w\\end{pmatrix}^{99})^{99})^{99})^{99}",
+  "inverses of a large matrix": `\\begin{pmatrix}${"x&y&z&w\\\\".repeat(4)}\\end{pmatrix}^{-1}`.repeat(9),
+  "integrals in integrals": `${"\\int_0^1 ".repeat(20)} x ${"dx ".repeat(20)}`,
+  "sums without end in each other": `${"\\sum_{k=1}^{\\infty} ".repeat(20)} \\frac{1}{k^2}`,
+  "a limit of a factorial": "\\lim_{n\\to\\infty} \\frac{n!}{n^n}",
+  "derivatives of derivatives": `${"\\frac{d}{dx} ".repeat(50)} \\sin x`,
   "many signs": `${"\\pm 1 ".repeat(200)}`,
   code: "process.exit(1)",
   "mathjs code": 'import({a:1},{override:true}); evaluate("1")',
