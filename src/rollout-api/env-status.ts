@@ -19,6 +19,8 @@ export type EnvStatusInput = {
 };
 
 const SMALLEST_WEIGHT = 0.01;
+/** Clients choose weights and shares: with very large ones, answers must stay numbers. */
+const LARGEST_COUNT = Number.MAX_SAFE_INTEGER;
 
 export function computeEnvStatus(input: EnvStatusInput): EnvStatusAnswer {
   const { env, envs, currentStep, sizes, sizesByEnv } = input;
@@ -52,13 +54,14 @@ function sequencesOfOthers(input: EnvStatusInput, maxGroupSize: number): number 
     const inPacks = Math.ceil(sequences / maxGroupSize) * maxGroupSize;
     total += Math.max(0, inPacks - Math.floor(batchSize * share));
   }
-  return total;
+  return Math.min(total, LARGEST_COUNT);
 }
 
-/** Weight times length against the connected environments' sum; equal shares where that sum is nothing. */
+/** Weight times length against the connected environments' sum; equal shares where that sum is nothing, or too large. */
 function weightOf(env: RunEnv, envs: readonly RunEnv[]): number {
   const connected = envs.filter((other) => other.connected);
   const total = connected.reduce((sum, other) => sum + other.maxTokenLength * Math.max(0, other.weight), 0);
-  if (total > 0) return Math.max(SMALLEST_WEIGHT, (env.maxTokenLength * env.weight) / total);
+  if (total > 0 && Number.isFinite(total))
+    return Math.max(SMALLEST_WEIGHT, (env.maxTokenLength * env.weight) / total);
   return env.connected ? 1 / connected.length : SMALLEST_WEIGHT;
 }

@@ -68,7 +68,7 @@ test.each<[string, (directory: string) => Promise<GroupStores>]>([
   }
 });
 
-describe("what the original divided by zero for", () => {
+describe("what the original divided by zero for, or had no number for", () => {
   const empty = { batchSize: 8, currentStep: 0, sizes: new GroupSizes(), sizesByEnv: new Map() };
 
   function statusOf(changes: readonly Partial<RunEnv>[]) {
@@ -81,8 +81,30 @@ describe("what the original divided by zero for", () => {
   test.each([
     ["all weights zero: equal shares", [{ weight: 0 }, { weight: 0 }], 0.5],
     ["all disconnected: the smallest weight", [{ connected: false }], 0.01],
+    [
+      "weights too large for a sum: equal shares",
+      [{ weight: 1e308, maxTokenLength: 1e15 }, { weight: 1 }],
+      0.5,
+    ],
   ])("%s", (_name, envs, envWeight) => {
     expect(statusOf(envs).envWeight).toBe(envWeight);
+  });
+
+  test("a share without bounds makes no count without bounds", () => {
+    const envs = [{}, { minBatchAllocation: -1e308 }].map((change, envId) => ({
+      ...{ ...envRequest, connected: true, envId },
+      ...change,
+    }));
+    const waiting = new GroupSizes();
+    waiting.add(1);
+    const [env] = envs;
+    if (env === undefined) throw new Error("no environment given");
+    const { queueSize } = computeEnvStatus({
+      ...{ ...empty, env, envs },
+      sizesByEnv: new Map([[1, waiting]]),
+      hidesOthersAmongSingles: false,
+    });
+    expect(Number.isFinite(queueSize)).toBe(true);
   });
 
   test("a group size of zero counts as one", () => {

@@ -5,6 +5,7 @@ import { LachesisError } from "../../contracts/errors.ts";
 const BUSY = 5;
 const LOCKED = 6;
 const CORRUPT = 11;
+const FULL = 13;
 const NOT_A_DATABASE = 26;
 
 /** Why a file could not be opened as a store. */
@@ -22,6 +23,11 @@ export function openError(error: unknown, path: string): LachesisError {
     case NOT_A_DATABASE:
       return new LachesisError("STORE_CORRUPT", `${path} is no store, or damaged: ${reason}`, {
         hint: "Give another --store, or put a copy back; the file was left as it is.",
+        cause: error,
+      });
+    case FULL:
+      return new LachesisError("STORE_OPEN_FAILED", `can't open the store ${path}: ${reason}`, {
+        hint: "Free some space on its disk, and start again: what was acknowledged is there.",
         cause: error,
       });
     default:
