@@ -119,10 +119,11 @@ def below(root, spared=()):
             continue
         try:
             with open('/proc/' + pid + '/stat', 'rb') as stat:
-                state, parent = stat.read().rpartition(b') ')[2].split()[:2]
-        except (OSError, ValueError):
+                fields = stat.read().rpartition(b') ')[2].split()
+            state, parent, threads = fields[0], fields[1], int(fields[17])
+        except (OSError, ValueError, IndexError):
             continue
-        if state not in (b'Z', b'X'):
+        if state not in (b'Z', b'X') or threads > 1:
             children.setdefault(int(parent), []).append(int(pid))
     found, waiting = [], [pid for pid in children.get(root, []) if pid not in spared]
     while waiting:

@@ -76,13 +76,17 @@ sub close_inherited {
 sub reply { $outbox .= pack('CNN', $_[0], $_[1], length $_[2]) . $_[2] }
 sub nonblocking { fcntl($_[0], $SET_FL, fcntl($_[0], $GET_FL, 0) | $NONBLOCK) }
 
+# The second field of stat is a name that the process chose: it may hold line breaks and parentheses. A process whose
+# first thread has ended looks like a zombie while its others run on: its count of threads, the 18th field behind the
+# name, tells.
 sub process_table {
   my (%parent);
   opendir(my $proc, '/proc') or return {};
+  local $/;
   for my $pid (grep { /^\d+$/ } readdir $proc) {
     open(my $stat, '<', "/proc/$pid/stat") or next;
-    my $line = <$stat>;
-    $parent{$pid} = $2 if defined $line && $line =~ /.*\) (\S) (\d+)/s && $1 ne 'Z' && $1 ne 'X';
+    my ($state, $parent, $threads) = (<$stat> // '') =~ /.*\) (\S) (\d+)(?: \S+){15} (\d+)/s or next;
+    $parent{$pid} = $parent if $state !~ /[ZX]/ || $threads > 1;
   }
   return \%parent;
 }
@@ -163,11 +167,12 @@ sub start {
   my @argv = unpack('(N/a*)*', $arguments);
   my @env = unpack('(N/a*)*', $environment);
   my (@host, @ends, $told, $report);
-  my $pid;
+  my ($pid, $failure);
   my $fed = $has_stdin ? pipe($ends[0], $host[0]) : open($ends[0], '<', '/dev/null');
   if ($fed && pipe($host[1], $ends[1]) && pipe($host[2], $ends[2]) && pipe($told, $report)) {
     set_score('1000');
     $pid = fork;
+    $failure = $!;
     set_score($own_score) if !defined $pid || $pid;
     if (defined $pid && !$pid) {
       close $score if $score;
@@ -181,7 +186,8 @@ sub start {
     }
   }
   if (!defined $pid) {
-    reply($STDERR, $id, "cannot start $argv[0]: $!\n");
+    $failure ||= $!;
+    reply($STDERR, $id, "cannot start $argv[0]: $failure\n");
     reply($_, $id, '') for $STDOUT, $STDERR, $GONE;
     return reply($EXIT, $id, pack('n', 126 << 8));
   }

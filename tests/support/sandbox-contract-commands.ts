@@ -148,6 +148,27 @@ time.sleep(${marker})'`,
       expect((await run(sandbox, "echo still usable")).exitCode).toBe(0);
     });
 
+    test.each([
+      ["a name that breaks the kernel's line about it", `libc.prctl(15, b"x\\n) S 1", 0, 0, 0)`],
+      ["a first thread that has ended", "thread.start(); libc.pthread_exit(None)"],
+    ])("a timeout ends also what hides behind %s", async (_, hide) => {
+      const sandbox = await open();
+      const marker = markerSeconds();
+      const result = await run(
+        sandbox,
+        `python3 -c 'import ctypes, subprocess, threading
+libc = ctypes.CDLL(None)
+def stay(): subprocess.run(["sleep", "${marker}"])
+thread = threading.Thread(target=stay)
+${hide}
+stay()'`,
+        { timeoutMs: 900 },
+      );
+      expect(result).toMatchObject({ exitCode: 124, timedOut: true });
+      expect(options.isRunning(marker)).toBe(false);
+      expect((await run(sandbox, "echo still usable")).exitCode).toBe(0);
+    });
+
     test("a timeout does not touch other commands nor earlier background processes", async () => {
       const sandbox = await open();
       const marker = markerSeconds();

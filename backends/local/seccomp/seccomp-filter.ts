@@ -7,6 +7,8 @@
  *   judged (clone3 hides its flags behind a pointer).
  * - Calls by another convention (32-bit x86, x32) kill the process: their numbers mean something else.
  * - ptrace stays: debuggers are honest work, and the supervisor and its keepers cannot be traced anyway.
+ * - Limits of process 1, the supervisor, are its own: the kernel asks for nothing but the same user of whoever sets
+ *   them, and a supervisor without memory or descriptors is a dead sandbox.
  */
 import {
   encodeFilter,
@@ -43,6 +45,8 @@ const family = { unix: 1, internet: 2, internet6: 10, netlink: 16 } as const;
 /** The default, ICMP, TCP, UDP, ICMPv6: others would load modules. */
 const internetProtocols = [0, 1, 6, 17, 58];
 const netlinkRoute = 0;
+/** Inside, where it is process 1. */
+const supervisorPid = 1;
 /** TIOCSTI types into the terminal, TIOCLINUX pastes into it, TIOCSETD puts a protocol's driver behind it. */
 const terminalRequests = [0x5412, 0x541c, 0x5423];
 
@@ -78,6 +82,11 @@ function instructions({ auditArchitecture, foreignBits, calls }: SystemCallTable
     ...when("ioctl", [
       load(field.argument(1)),
       ...terminalRequests.flatMap((request) => giveIfEqual(request, notPermitted)),
+      give(verdict.allow),
+    ]),
+    ...when("prlimit64", [
+      load(field.argument(0)),
+      ...giveIfEqual(supervisorPid, notPermitted),
       give(verdict.allow),
     ]),
     ...when("socket", socketRules()),

@@ -28,7 +28,9 @@ export const forbiddenCalls = [
 ] as const;
 
 /** Looked at more closely, or answered with ENOSYS. */
-export const conditionalCalls = ["clone", "clone3", "ioctl", "socket", "socketpair", "unshare"] as const;
+export const conditionalCalls = [
+  ...["clone", "clone3", "ioctl", "prlimit64", "socket", "socketpair", "unshare"],
+] as const;
 
 export type SystemCallName = (typeof forbiddenCalls)[number] | (typeof conditionalCalls)[number];
 
@@ -90,6 +92,7 @@ export const systemCallTables: Readonly<Partial<Record<string, SystemCallTable>>
       unshare: 272,
       perf_event_open: 298,
       fanotify_init: 300,
+      prlimit64: 302,
       open_by_handle_at: 304,
       setns: 308,
       finit_module: 313,
@@ -128,6 +131,7 @@ export const systemCallTables: Readonly<Partial<Record<string, SystemCallTable>>
       swapon: 224,
       swapoff: 225,
       perf_event_open: 241,
+      prlimit64: 261,
       fanotify_init: 262,
       open_by_handle_at: 265,
       setns: 268,

@@ -62,6 +62,38 @@ export const processAbuse: AbuseChapter = {
       },
     },
     {
+      attack: "hiding from whoever kills: a name with line breaks, a first thread that has ended",
+      containedBy: "the supervisor reads the kernel's whole answer, and counts threads",
+      async attempt(place) {
+        for (const hide of [`libc.prctl(15, b"x\\n) S 1", 0, 0, 0)`, "libc.pthread_exit(None)"]) {
+          const { exitCode, timedOut } = await place.python(
+            `import ctypes, threading, time
+libc = ctypes.CDLL(None)
+threading.Thread(target=time.sleep, args=[4323.5]).start()
+${hide}`,
+            1_000,
+          );
+          expect([exitCode, timedOut]).toEqual([124, true]);
+          await place.expectUsable();
+        }
+      },
+    },
+    {
+      attack: "taking memory, descriptors, processes or time from the supervisor by prlimit",
+      containedBy: "seccomp filter",
+      async attempt(place) {
+        const { stdout, stderr } = await place.python(`
+import os, resource
+for limit in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CPU):
+    try: resource.prlimit(1, limit, (0, 0))
+    except OSError as error: print(error.errno)
+    resource.prlimit(0, limit, resource.prlimit(os.getpid(), limit))
+`);
+        expect([stdout, stderr]).toEqual(["1\n".repeat(4), ""]);
+        await place.expectUsable();
+      },
+    },
+    {
       attack: "tracing the supervisor or a keeper, opening their memory and control socket",
       containedBy: "they are not dumpable; commands inherit no descriptor of the machinery",
       async attempt(place) {
