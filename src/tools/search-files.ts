@@ -42,6 +42,11 @@ export type SearchPage = {
 /** Why a search can't be made: the words are for whoever wrote the pattern. */
 export type SearchRefusal = { problem: string };
 
+const exitCode = { file: 3, notFound: 4, notRegular: 5 } as const;
+/** Reading a pipe would wait for a writer, and some devices have no end. */
+const kindScript = `
+if [ -d "$1" ]; then exit 0; elif [ -f "$1" ]; then exit ${exitCode.file}; fi
+if [ -e "$1" ]; then exit ${exitCode.notRegular}; else exit ${exitCode.notFound}; fi`;
 const longestLineChars = 500;
 const rowLimitBytes = 8_001;
 
@@ -57,11 +62,13 @@ export async function searchPage(
   if (paths === null) return { problem: `${JSON.stringify(glob)} is no glob: a [ or { stays open` };
 
   const kind = await sandbox.exec(
-    { argv: ["sh", "-c", '[ -d "$1" ] || { [ -e "$1" ] && exit 3; exit 4; }', "sh", root], cwd: "/" },
+    { argv: ["sh", "-c", kindScript, "sh", root], cwd: "/" },
     { timeoutMs, signal },
   );
-  if (kind.exitCode === 4) return { problem: `there is no path ${root}` };
-  const isFile = kind.exitCode === 3;
+  if (kind.exitCode === exitCode.notFound) return { problem: `there is no path ${root}` };
+  if (kind.exitCode === exitCode.notRegular)
+    return { problem: `${root} is neither a regular file nor a directory` };
+  const isFile = kind.exitCode === exitCode.file;
   const directory = isFile ? posix.dirname(root) : root;
   const result = await sandbox.exec(
     {

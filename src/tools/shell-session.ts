@@ -18,6 +18,7 @@ const outputLimitBytes = 1_048_576;
 const stateLimitBytes = 120_000;
 
 /**
+ * `builtin cd`, since a session may have a function of that name, which prints the directory, say.
  * One line on purpose: bash counts the lines of what is evaluated from the line of the `eval`, and so names
  * the command's own line numbers in its messages.
  */
@@ -27,11 +28,11 @@ const wrapper = [
   "__lx_state=$LACHESIS_STATE __lx_cwd=$LACHESIS_CWD __lx_workdir=$LACHESIS_WORKDIR __lx_mark=$LACHESIS_MARK",
   "unset LACHESIS_STATE LACHESIS_CWD LACHESIS_WORKDIR LACHESIS_MARK",
   'if [[ -n $__lx_state ]]; then unset $(compgen -e); eval "$__lx_state"; fi',
-  'cd -- "$__lx_cwd" 2>/dev/null || echo "[The working directory $__lx_cwd is gone; this is $PWD.]"',
+  'builtin cd -- "$__lx_cwd" 2>/dev/null || { builtin cd /; echo "[The working directory $__lx_cwd is gone; this is $PWD.]"; }',
   '__lx_save=\'if [[ -z $__lx_saved ]]; then __lx_saved=1; { builtin printf "%s<" "$__lx_mark"; builtin pwd; builtin printf "\\0"; builtin export -p; builtin declare -f; builtin printf "\\0%s>" "$__lx_mark"; } >&"$__lx_out"; fi\'',
   "__lx_saved=",
   "trap 'eval \"$__lx_save\"' EXIT",
-  'if [[ -n $__lx_workdir ]]; then cd -- "$__lx_workdir" || exit 1; fi',
+  'if [[ -n $__lx_workdir ]]; then builtin cd -- "$__lx_workdir" || exit 1; fi',
   'eval "$__lx_command"',
   '{ __lx_status=$?; set +exuv; eval "$__lx_save"; } 2>/dev/null',
   'exit "$__lx_status"',
@@ -42,7 +43,7 @@ const backgroundBody = [
   "__lx_state=$LACHESIS_STATE __lx_cwd=$LACHESIS_CWD __lx_command=$LACHESIS_COMMAND",
   "unset LACHESIS_STATE LACHESIS_CWD LACHESIS_COMMAND LACHESIS_BODY",
   'if [[ -n $__lx_state ]]; then unset $(compgen -e); eval "$__lx_state"; fi',
-  'cd -- "$__lx_cwd" || exit 1',
+  'builtin cd -- "$__lx_cwd" || exit 1',
   "unset __lx_state __lx_cwd",
   'eval "$__lx_command"',
 ].join("; ");

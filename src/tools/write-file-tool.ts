@@ -6,7 +6,9 @@ import { defineTool } from "./define-tool.ts";
 import { pathParameter } from "./path-parameter.ts";
 import { sandboxPath } from "./sandbox-path.ts";
 
+/** Opening a pipe would wait for a reader. */
 const script = `
+if [ -p "$1" ]; then echo 'it is a pipe: write to it with the terminal' >&2; exit 1; fi
 if [ -d "$2" ]; then created=false; else created=true; fi
 mkdir -p -- "$2" && cat > "$1" && printf %s "$created"
 `;

@@ -63,10 +63,12 @@ describe.each<[string, () => SandboxBackend, string | null]>([
 
     test.each<[string, string, RegExp]>([
       ["a directory", "deep", /^deep could not be written: .*directory/is],
+      ["a pipe, which nobody reads", "pipe", /^pipe could not be written: it is a pipe/],
       ["a path through a file", "twice/below", /could not be written: .*(Not a directory|exists)/is],
     ])("tells the model why it can't write %s", async (_case, path, problem) => {
       await write("deep/x", "x");
       await write("twice", "x");
+      await shell("[ -p pipe ] || mkfifo pipe");
       expect(await write(path, "y")).toMatchObject({ ok: false, error: expect.stringMatching(problem) });
     });
   });

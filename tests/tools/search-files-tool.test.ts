@@ -34,7 +34,7 @@ beforeAll(async () => {
     await sandbox.writeFile(path, Buffer.from(text, encoding), { signal: context.signal });
   }
   await sandbox.exec(
-    { shell: "ln -s a.py link.py; ln -s a linked; mkdir empty" },
+    { shell: "ln -s a.py link.py; ln -s a linked; mkdir empty; mkfifo pipe" },
     { timeoutMs: 10_000, signal: context.signal },
   );
 });
@@ -175,6 +175,7 @@ describe.each(["ripgrep", "grep"] as const)("search_files by %s", (program) => {
   test.each<[string, object, RegExp]>([
     ["a pattern that is none", { pattern: "(" }, /The search failed: [\s\S]*(unclosed|parenthes)/i],
     ["a path that is not there", { pattern: "x", path: "nowhere" }, /there is no path .*nowhere/],
+    ["a pipe", { pattern: "x", path: "pipe" }, /pipe is neither a regular file nor a directory/],
     ["a pattern over several lines", { pattern: "a\nb" }, /line by line/],
     ["a glob that is none", { pattern: "x", file_glob: "*.{py" }, /is no glob/],
     ["a negative offset", { pattern: "x", offset: -1 }, /Invalid arguments/],

@@ -130,8 +130,17 @@ describe("terminal: from command to command", () => {
 
   test("a working directory that is gone is said so", async () => {
     await terminal("mkdir gone; cd gone; rmdir ../gone");
-    expect(await terminal("true")).toMatchObject({ output: expect.stringContaining("gone; this is /") });
+    expect(await terminal("echo $PWD")).toMatchObject({
+      output: `[The working directory ${workspace}/gone is gone; this is /.]\n/\n`,
+    });
     await terminal(`cd ${workspace}`);
+  });
+
+  test("a function named cd is the commands' own: entering the directory doesn't call it", async () => {
+    await terminal('cd() { builtin cd "$@" && echo "now in $PWD"; }');
+    expect(await terminal("cd /")).toMatchObject({ output: "now in /\n" });
+    expect(await terminal("pwd", { workdir: "." })).toMatchObject({ output: `${workspace}\n` });
+    await terminal(`builtin cd ${workspace}; unset -f cd`);
   });
 
   test("state too large to keep is said so and the former state stays", async () => {
