@@ -116,8 +116,16 @@ function requireRise(state: DemoState): void {
   throw new LachesisError(
     "DEMO_FAILED",
     `Expected the accuracy on held-out problems to rise by ${asked}; it rose by ${rise?.toFixed(3) ?? "an unknown amount"} in ${state.trained.length} steps.`,
-    { hint: "On a slow machine give it more time: --seconds 900. The run directory's log says what failed." },
+    { hint: adviceAfter(state) },
   );
+}
+
+function adviceAfter({ settings, trained }: DemoState): string {
+  if (settings.isRandomReward)
+    return "Take another --seed; if it rises again, something but the rewards teaches it.";
+  if (trained.length >= settings.steps)
+    return `All of its ${settings.steps} steps were done: give it more with --steps.`;
+  return "On a slow machine give it more time: --seconds 900. The run directory's log says what failed.";
 }
 
 function parseSeconds(text: string): number {

@@ -83,13 +83,20 @@ function evaluationLines(evaluation: DemoEvaluation | undefined, state: DemoStat
       `${progressBar(done / total, 20)} ${done}/${total} · ${percent({ successes: correct, count: done })} right`,
     ];
   }
-  return [evaluationText(evaluation)];
+  return [evaluationText(evaluation, state)];
 }
 
-export function evaluationText({ accuracy, toolSuccess }: DemoEvaluation): string {
+export function evaluationText(
+  { accuracy, toolSuccess }: DemoEvaluation,
+  { settings }: Pick<DemoState, "settings">,
+): string {
   const [low, high] = confidenceInterval(accuracy);
   const interval = `95 % of ${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
-  return `${percent(accuracy)} right of ${accuracy.count} (${interval}) · Python ran in ${percent(toolSuccess)}`;
+  const part =
+    accuracy.count < settings.evalItems
+      ? `the first ${accuracy.count} of ${settings.evalItems}`
+      : accuracy.count;
+  return `${percent(accuracy)} right of ${part} (${interval}) · Python ran in ${percent(toolSuccess)}`;
 }
 
 function trainLines(state: DemoState, colors: Colors): string[] {

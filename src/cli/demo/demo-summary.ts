@@ -15,8 +15,8 @@ export function demoSummary(
   const seconds = ((state.endedAt ?? Date.now()) - state.startedAt) / 1000;
   return [
     "",
-    ...(before === undefined ? [] : [`before  ${evaluationText(before)}`]),
-    ...(after === undefined ? [] : [`after   ${evaluationText(after)}`]),
+    ...(before === undefined ? [] : [`before  ${evaluationText(before, state)}`]),
+    ...(after === undefined ? [] : [`after   ${evaluationText(after, state)}`]),
     ...(rise === null ? [] : [verdict(rise, state, colors)]),
     "",
     `${trained.length} training steps, ${formatDuration(seconds * 1000)} in all, seed ${settings.seed}.`,

@@ -152,3 +152,17 @@ test("a report of a demo that was stopped at once has no numbers, and says so", 
   state.endedAt = 1000;
   expect(reportPage(state, new Date(0))).not.toMatch(/NaN|undefined/);
 });
+
+test("an evaluation that was cut short is not passed off as whole, and a curve without points has no name", () => {
+  const state = stateAt(0.5);
+  state.before = { accuracy: { successes: 17, count: 70 }, toolSuccess: { successes: 55, count: 70 } };
+  state.after = undefined;
+  state.rollouts = [];
+  const page = reportPage(state, new Date(0));
+  expect(page).toContain("Not all of the 128 problems were played before;");
+  expect(page).not.toMatch(/<text class="name"[^>]*>(Python ran|right answers)</);
+  expect(demoSummary(state, { runDirectory: "runs/x", report: null, colors })).toContain(
+    "before  24 % right of the first 70 of 128 (",
+  );
+  expect(reportPage(stateAt(0.5), new Date(0))).not.toContain("Not all of");
+});

@@ -6,7 +6,7 @@ export type Level = { name: string; color: string; y: number };
 export type Mark = { x: number; y: number; low: number; high: number; name: string; color: string };
 
 const size = { width: 860, height: 320 };
-const area = { left: 46, top: 14, right: 150, bottom: 34 };
+const area = { left: 52, top: 14, right: 150, bottom: 40 };
 const plot = {
   width: size.width - area.left - area.right,
   height: size.height - area.top - area.bottom,
@@ -38,7 +38,7 @@ export function lineChart({
       (step) =>
         `<text class="axis" x="${x(step)}" y="${area.top + plot.height + 18}" text-anchor="middle">${step}</text>`,
     ),
-    `<text class="axis" x="${area.left + plot.width / 2}" y="${size.height - 2}" text-anchor="middle">training step</text>`,
+    `<text class="axis" x="${area.left + plot.width / 2}" y="${size.height - 6}" text-anchor="middle">training step</text>`,
   ];
   const lines = levels.map(
     (level) =>
@@ -75,7 +75,9 @@ function labels({
   y: (share: number) => number;
 }): string[] {
   const wanted = [
-    ...curves.map(({ name, color, points }) => ({ name, color, at: y(points.at(-1)?.y ?? 0) })),
+    ...curves.flatMap(({ name, color, points }) =>
+      points.slice(-1).map((end) => ({ name, color, at: y(end.y) })),
+    ),
     ...levels.map(({ name, color, y: share }) => ({ name, color, at: y(share) })),
   ].sort((one, other) => one.at - other.at);
   let last = Number.NEGATIVE_INFINITY;

@@ -39,9 +39,9 @@ ${tile("Python ran before", state.before, "toolSuccess")}
 ${tile("Python ran after", state.after, "toolSuccess")}
 <div><b>${rise === null ? "–" : `${rise >= 0 ? "+" : "−"}${Math.abs(rise * 100).toFixed(0)}`}</b><span>points gained</span><span>asked for: ${settings.isRandomReward ? "less than " : ""}${settings.margin * 100}</span></div>
 </div>
-<p class="dim">Held-out problems, sampled at temperature 1; no training problem has the same pair of numbers. Intervals are Wilson's, 95 %.</p>
+<p class="dim">Held-out problems, sampled at temperature 1; no training problem has the same pair of numbers. Intervals are Wilson's, 95 %.${partText(state)}</p>
 <h2>How it learned</h2>
-${chart(state)}
+<div class="chart">${chart(state)}</div>
 <p>Each point is what was played while one version of the weights was the newest. ${teacherText(state)} ${driftSentence(state)}</p>
 <h2>What it said</h2>
 <p>Grey was given: the problem, the template, the tool's result. Coloured was sampled, <span class="token" style="${tokenStyle(-0.05)}">surely</span> to <span class="token" style="${tokenStyle(-3)}">hardly</span>; only this is trained on. Hover for the probability.</p>
@@ -49,6 +49,15 @@ ${chosenSamples(state.samples).map(sampleHtml).join("\n")}
 </main>
 </html>
 `;
+}
+
+/** What ends first is no fair sample: an answer without a tool call is quick, and mostly wrong. */
+function partText({ before, after, settings }: DemoState): string {
+  const isPart = (evaluation: DemoEvaluation | undefined) =>
+    evaluation !== undefined && evaluation.accuracy.count < settings.evalItems;
+  const parts = [...(isPart(before) ? ["before"] : []), ...(isPart(after) ? ["after"] : [])];
+  if (parts.length === 0) return "";
+  return ` <b>Not all of the ${settings.evalItems} problems were played ${parts.join(" and ")}; what ended first is mostly the quick and wrong.</b>`;
 }
 
 function tile(name: string, evaluation: DemoEvaluation | undefined, key: keyof DemoEvaluation): string {

@@ -8,7 +8,8 @@ h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .tiles div { flex: 1 1 130px; background: #fff; border: 1px solid #e3e5e8; border-radius: 8px; padding: .7rem .9rem; }
 .tiles b { display: block; font-size: 1.7rem; line-height: 1.2; }
 .tiles span { display: block; color: #5c6670; font-size: .85rem; }
-svg { width: 100%; background: #fff; border: 1px solid #e3e5e8; border-radius: 8px; }
+.chart { overflow-x: auto; }
+svg { display: block; box-sizing: border-box; width: 100%; min-width: 640px; background: #fff; border: 1px solid #e3e5e8; border-radius: 8px; }
 svg .grid { stroke: #eceef0; }
 svg .axis { font-size: 12px; fill: #5c6670; }
 svg .name { font-size: 13px; font-weight: 600; }
