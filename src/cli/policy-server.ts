@@ -1,6 +1,6 @@
 /** `environment policy-server`: serves the tiny policy, until Ctrl-C. */
 import { once } from "node:events";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { LachesisError } from "../contracts/errors.ts";
 import { isLoopback } from "../rollout-api/origin-guard.ts";
 import { PolicyEngine } from "../tiny-policy/policy-engine.ts";
@@ -11,6 +11,9 @@ import { type CliIo, processIo } from "./cli-io.ts";
 import { parseCount, parsePort, parseSeed } from "./flag-units.ts";
 import { Shutdown } from "./shutdown.ts";
 import { parseToken } from "./token-file.ts";
+
+/** Each loads the model for itself: hundreds would keep a machine busy for minutes, deaf to Ctrl-C. */
+const mostThreads = 64;
 
 type PolicyServerFlags = {
   weights?: string;
@@ -43,7 +46,7 @@ export function policyServerCommand(io: CliIo = processIo()): Command {
     )
     .option("--host <address>", "address to listen on; others than 127.0.0.1 need --admin-token", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 9002)
-    .option("--threads <count>", "threads that sample", parseCount, 1)
+    .option("--threads <count>", `threads that sample, ${mostThreads} at most`, parseThreads, 1)
     .option("--slots <count>", "sequences that run at once in a thread", parseCount, 256)
     .option("--seed <number>", "of requests that bring none, and of random weights", parseSeed, 0)
     .option("--model-name <name>", "model name that /v1/models lists", "tiny-policy")
@@ -78,4 +81,10 @@ async function servePolicy(flags: PolicyServerFlags, io: CliIo): Promise<void> {
   io.stdout.write(`Policy server ready: ${server.url} (${size})\n`);
   // A server that stops at the first Ctrl-C has nothing to tell between the first and the second.
   if (!signal.aborted) await once(signal, "abort");
+}
+
+function parseThreads(text: string): number {
+  const count = parseCount(text);
+  if (count > mostThreads) throw new InvalidArgumentError(`Expected at most ${mostThreads}.`);
+  return count;
 }

@@ -52,6 +52,11 @@ describe("environment policy-server", () => {
     expect(await cli.end()).toMatchObject({ code: 0, stderr: "" });
   });
 
+  test("refuses more threads than a machine could start", async () => {
+    await using cli = new RunningCli(["policy-server", "--port", "0", "--threads", "1000"], { cwd });
+    expect(await cli.end()).toMatchObject({ code: 2, stderr: expect.stringContaining("at most 64") });
+  });
+
   test.each<[string, string[], string]>([
     ["weights that are not there", ["--weights", "nowhere.safetensors"], "WEIGHTS_INVALID"],
     [
