@@ -44,6 +44,8 @@ export {
 export type { EvaluateOptions, Evaluation } from "./env/evaluation.ts";
 export type { GroupContext, GroupResult } from "./env/group.ts";
 export { HermesAgentBaseEnv } from "./env/hermes-agent-base-env.ts";
+export { inTurn, type Policy, type PolicyTurn, type ValidationPolicies } from "./env/policies.ts";
+export type { RolloutReward } from "./env/turn-rewards.ts";
 export { ManagedServer, type ManagedServerOptions } from "./inference/managed-server.ts";
 export { ManagedServers, type ManagedServersOptions } from "./inference/managed-servers.ts";
 export type { SequenceNode } from "./inference/sequence-node.ts";

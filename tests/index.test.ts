@@ -20,6 +20,7 @@ test("the package exports exactly what it promises to authors of environments an
     "baseEnvConfig",
     "defineTool",
     "hermesAgentEnvConfig",
+    "inTurn",
     "loadTokenizer",
     "openDataset",
     "scoreNumericAnswer",
