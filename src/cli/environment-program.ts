@@ -160,7 +160,8 @@ async function runCommand({ verb, flags, self, options }: RunCommandOptions): Pr
   });
   if (isSet(flags.slurm)) config.notices.push(slurmNotice);
   if (isSet(flags.testing)) config.notices.push(testingNotice);
-  const evaluate = await evaluation?.finish(config);
+  const selected = await evaluation?.finish(config);
+  const evaluate = selected && { ...selected, calledAs: name ?? "" };
   const { runDir, logLevel } = flags;
   const process = data?.finish(name === undefined ? envClass.envName : recordedName(name));
   onExitCode(

@@ -28,6 +28,8 @@ export type EvaluateRequest = {
   price: Price | undefined;
   /** Directory of the evaluation to go on with. */
   resume: string | undefined;
+  /** The environment as the command line has it; empty where its file is the program. */
+  calledAs?: string;
 };
 
 export function addEvaluateOptions(command: Command): Command {

@@ -20,6 +20,7 @@ import { type EvaluateItemsOptions, evaluateItems } from "./evaluate-items.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { GroupContext, GroupResult } from "./group.ts";
 import { groupOrigin } from "./group-origin.ts";
+import { named, requireMessages, requireText } from "./own-code.ts";
 import { placeholderTokens } from "./placeholder-tokens.ts";
 import { playGroup, playUntilScored, type ScoredRollout } from "./play-group.ts";
 import type { ValidationPolicies } from "./policies.ts";
@@ -89,7 +90,8 @@ export abstract class HermesAgentBaseEnv<
   /** The conversation a rollout starts from. Default: the system prompt, if any, and `formatPrompt`. */
   initialMessages(item: Item): ChatMessage[] {
     const { system_prompt: systemPrompt } = this.config;
-    const user: ChatMessage = { role: "user", content: this.formatPrompt(item) };
+    const content = named("formatPrompt", () => requireText(this.formatPrompt(item)));
+    const user: ChatMessage = { role: "user", content };
     return systemPrompt === null ? [user] : [{ role: "system", content: systemPrompt }, user];
   }
 
@@ -145,7 +147,7 @@ export abstract class HermesAgentBaseEnv<
       ...place,
       services: this.services,
       tools,
-      messages: this.initialMessages(item),
+      messages: named("initialMessages", () => requireMessages(this.initialMessages(item))),
       sandboxSpec: this.sandboxSpec(item),
       limits: { toolTimeoutMs: Math.min(config.terminal_timeout * 1000, longestTimerMs) },
       loop: {

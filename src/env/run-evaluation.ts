@@ -4,6 +4,7 @@ import { type EvaluationPaths, writeEvaluation } from "../data/evaluation-files.
 import { EvaluationRecorder } from "../data/evaluation-recorder.ts";
 import type { BaseEnv } from "./base-env.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluation.ts";
+import { thrownBy } from "./own-code.ts";
 
 export type WrittenEvaluation = { evaluation: Evaluation; paths: EvaluationPaths; seconds: number };
 
@@ -11,6 +12,8 @@ export type RunEvaluationOptions = Omit<EvaluateOptions, "recorder" | "scope"> &
   directory: string;
   /** The run's configuration without secrets, by which `resume` knows the evaluation again; default: none. */
   recordedConfig?: JsonObject | undefined;
+  /** How the environment is called by its user, for advice: a name, a path, or nothing where its file is the program. */
+  calledAs?: string | undefined;
   /** Play only what the directory lacks. */
   resume?: boolean | undefined;
 };
@@ -21,7 +24,7 @@ export type RunEvaluationOptions = Omit<EvaluateOptions, "recorder" | "scope"> &
  */
 export async function runEvaluation(
   env: BaseEnv,
-  { directory, recordedConfig, resume = false, ...options }: RunEvaluationOptions,
+  { directory, recordedConfig, resume = false, calledAs = env.name, ...options }: RunEvaluationOptions,
 ): Promise<WrittenEvaluation | null> {
   const startedAt = performance.now();
   await using recorder = new EvaluationRecorder({
@@ -34,10 +37,11 @@ export async function runEvaluation(
   const evaluation = await untilAborted(env.evaluate({ ...options, recorder }), options.signal).catch(
     (error: unknown) => {
       if (recorder.hasSamples && recordedConfig !== undefined) {
-        const message = `What was played is saved: \`environment evaluate ${env.name} --resume ${directory}\` plays the rest.`;
+        const command = calledAs === "" ? "evaluate" : `environment evaluate ${calledAs}`;
+        const message = `What was played is saved: \`${command} --resume ${directory}\` plays the rest.`;
         env.services.events.emit("notice", { level: "info", message });
       }
-      throw error;
+      throw options.signal.aborted ? error : thrownBy("evaluate", env.name, error);
     },
   );
   await recorder.close();

@@ -17,7 +17,7 @@ import { ToolContext } from "../tools/tool-context.ts";
 import { cancelledBy } from "./cancellation.ts";
 import { Family } from "./child-rollouts.ts";
 import type { EnvServices } from "./env-class.ts";
-import { OwnCode } from "./own-code.ts";
+import { OwnCode, requireText } from "./own-code.ts";
 import { EnvRolloutContext } from "./rollout-context.ts";
 import type { RolloutSession, RolloutTokens } from "./rollout-tokens.ts";
 import { type CheckedReward, checkReward, type RolloutReward } from "./turn-rewards.ts";
@@ -154,7 +154,10 @@ async function playAndRelease(
     events,
     times,
     reply: (messages) =>
-      own.call("replyTo", async () => (await run.reply?.(messages, toolContext, { signal })) ?? null),
+      own.call("replyTo", async () => {
+        const reply = (await run.reply?.(messages, toolContext, { signal })) ?? null;
+        return reply === null ? null : requireText(reply);
+      }),
   });
 
   const failed = (stage: FailedStage, error: LachesisError, result: AgentResult | null = null) => ({

@@ -1,6 +1,7 @@
 import { untilAborted } from "../contracts/until-aborted.ts";
 import type { BaseEnv } from "./base-env.ts";
 import type { RunPurpose } from "./env-class.ts";
+import { thrownBy } from "./own-code.ts";
 
 /** How a run is told to end: `drain` first (finish what is in flight), `abort` for at once. */
 export type RunSignals = { drain: AbortSignal; abort: AbortSignal };
@@ -17,7 +18,7 @@ export async function startEnvironment(
   try {
     signal.throwIfAborted();
     await untilAborted(env.prepare({ signal, purpose }), signal);
-    await untilAborted(env.setup({ signal }), signal);
+    await untilAborted(setUp(env, signal), signal);
   } catch (error) {
     // What made the start fail is the news; a clean-up that fails because of it is not.
     await env.cleanup().catch((cleanup: unknown) => {
@@ -26,4 +27,13 @@ export async function startEnvironment(
     throw error;
   }
   return { [Symbol.asyncDispose]: () => env.cleanup() };
+}
+
+async function setUp(env: BaseEnv, signal: AbortSignal): Promise<void> {
+  try {
+    await env.setup({ signal });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw thrownBy("setup", env.name, thrown);
+  }
 }

@@ -2,6 +2,7 @@
  * Rewards of single turns: what an environment may give in place of one number, and the advantages that they become.
  */
 import { LachesisError } from "../contracts/errors.ts";
+import { inspected } from "./own-code.ts";
 
 /** One reward per model call, in order; the rollout's score is their sum. */
 export type TurnRewards = { turnRewards: readonly number[] };
@@ -22,7 +23,11 @@ export function checkReward(
   { turns, rolloutId }: { turns: number; rolloutId: string },
 ): CheckedReward {
   const isNumber = typeof given === "number";
-  const rewards = isNumber ? [given] : given.turnRewards;
+  const rewards: readonly unknown[] | null = isNumber ? [given] : turnRewardsOf(given);
+  if (rewards === null) {
+    const message = `computeReward of rollout ${rolloutId}: expected a number or { turnRewards: [numbers] }, got ${inspected(given)}`;
+    throw new LachesisError("REWARD_NOT_FINITE", message, { retryable: true });
+  }
   if (!isNumber && rewards.length !== turns) {
     throw new LachesisError(
       "REWARD_TURNS_MISMATCH",
@@ -30,15 +35,21 @@ export function checkReward(
       { retryable: true },
     );
   }
-  for (const [turn, reward] of rewards.entries()) {
-    if (Number.isFinite(reward)) continue;
+  const numbers = rewards.map((reward, turn) => {
+    if (typeof reward === "number" && Number.isFinite(reward)) return reward;
     const where = isNumber ? "" : ` for turn ${turn + 1}`;
-    const message = `computeReward of rollout ${rolloutId}: expected a finite number${where}, got ${reward}`;
+    const message = `computeReward of rollout ${rolloutId}: expected a finite number${where}, got ${inspected(reward)}`;
     throw new LachesisError("REWARD_NOT_FINITE", message, { retryable: true });
-  }
+  });
   if (isNumber) return { reward: given };
-  const sum = rewards.reduce((total, reward) => total + reward, 0);
-  return { reward: Number(sum.toFixed(scoreDecimals)), turnRewards: [...rewards] };
+  const sum = numbers.reduce((total, reward) => total + reward, 0);
+  return { reward: Number(sum.toFixed(scoreDecimals)), turnRewards: numbers };
+}
+
+/** Environments may be plain JavaScript, or cast: what they give is looked at. */
+function turnRewardsOf(given: unknown): readonly unknown[] | null {
+  if (typeof given !== "object" || given === null || !("turnRewards" in given)) return null;
+  return Array.isArray(given.turnRewards) ? given.turnRewards : null;
 }
 
 /**

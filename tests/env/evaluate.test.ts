@@ -141,7 +141,7 @@ test("an item whose prompt can't be made ends the evaluation, and nothing is pla
   };
   await expect(evaluateEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
     code: "ENV_FAILED",
-    message: expect.stringContaining("item 2: no such column"),
+    message: expect.stringContaining("item 2: formatPrompt: no such column"),
   });
   expect(ended).toEqual(["cancelled", "cancelled"]);
   expect(calls).toBeLessThanOrEqual(2);

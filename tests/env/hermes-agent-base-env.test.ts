@@ -107,6 +107,44 @@ describe("a group of agent rollouts", () => {
     expect(result).toMatchObject({ kind: "failed", error: { code: "REWARD_NOT_FINITE" } });
   });
 
+  test.each([
+    ["formatPrompt", (): unknown => ({ text: "x" }), "formatPrompt: expected a text, got { text: 'x' }"],
+    ["formatPrompt", (): unknown => undefined, "formatPrompt: expected a text, got undefined"],
+    ["initialMessages", (): unknown => "What?", "initialMessages: expected a list of messages, got 'What?'"],
+    ["initialMessages", (): unknown => [], "initialMessages: expected a list of messages, got []"],
+    ["initialMessages", (): unknown => [{ role: "human", content: "?" }], "one of the roles system, user"],
+    ["initialMessages", (): unknown => [{ role: "user", content: 5 }], "a text as each message's content"],
+    [
+      "initialMessages",
+      (): unknown => {
+        throw new Error("no such column");
+      },
+      "initialMessages: no such column",
+    ],
+  ] as const)(
+    "%s that gives no conversation is named, and no server is asked",
+    async (method, gives, message) => {
+      let asked = 0;
+      await using services = await testServices(async (request) => {
+        asked += 1;
+        return answer(rightAnswer(request));
+      });
+      const env = Object.assign(SumsEnv.make(services), { [method]: gives });
+      await expect(env.collectGroup({ a: 1, b: 1 }, groupContext(services))).rejects.toThrow(message);
+      expect(asked).toBe(0);
+    },
+  );
+
+  test("a reply that is no text is the environment's failure", async () => {
+    await using services = await testServices(async () => answer("1"));
+    const env = Object.assign(SumsEnv.make(services, { rollout_retries: 0 }), { replyTo: async () => 5 });
+    expect(await env.collectGroup({ a: 1, b: 1 }, groupContext(services))).toMatchObject({
+      kind: "failed",
+      stage: "environment",
+      error: { code: "ENV_FAILED", message: expect.stringContaining("expected a text, got 5") },
+    });
+  });
+
   test("an inference failure in a later turn is played afresh in a new sandbox, and never a 0", async () => {
     let failuresLeft = 1;
     await using services = await testServices(async (request) => {

@@ -197,6 +197,16 @@ test("a setup that fails cleans up and leaves no file", async () => {
   await expect(access(path)).rejects.toThrow();
 });
 
+test("a setup that throws something of its own is named, and is no defect of ours", async () => {
+  await using services = await testServices();
+  const { env } = makeEnv(services, {});
+  env.setup = () => Promise.reject(new Error("no map"));
+  await expect(processEnvironment({ env, ...neverStopped() })).rejects.toMatchObject({
+    code: "ENV_FAILED",
+    message: `setup of ${env.name}: no map`,
+  });
+});
+
 test("a clean-up that fails after a failed setup does not hide why", async () => {
   await using services = await testServices();
   const { env } = makeEnv(services, {});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ScoredGroup } from "../../src/contracts/scored-group.ts";
 import { judgeGroup } from "../../src/env/group-rules.ts";
-import { checkReward, turnAdvantages } from "../../src/env/turn-rewards.ts";
+import { checkReward, type RolloutReward, turnAdvantages } from "../../src/env/turn-rewards.ts";
 
 const place = { turns: 3, rolloutId: "r1" };
 
@@ -12,6 +12,21 @@ describe("what computeReward gives", () => {
       turnRewards: [0.1, 0.2, 0],
     });
     expect(checkReward(0.7, place)).toEqual({ reward: 0.7 });
+  });
+
+  test.each([
+    ["nothing", undefined, "got undefined"],
+    ["null", null, "got null"],
+    ["a text", "1", "got '1'"],
+    ["a boolean", true, "got true"],
+    ["an object of another kind", { score: 1 }, "got { score: 1 }"],
+    ["turn rewards that are no list", { turnRewards: 1 }, "got { turnRewards: 1 }"],
+    ["a turn with a text", { turnRewards: [1, "1", 0] }, "finite number for turn 2, got '1'"],
+  ])("%s is refused by what it is, whatever the types promised", (_what, given: unknown, message) => {
+    const check = () => checkReward(given as RolloutReward, place);
+    expect(check).toThrow(
+      expect.objectContaining({ code: "REWARD_NOT_FINITE", message: expect.stringContaining(message) }),
+    );
   });
 
   test.each([
