@@ -34,11 +34,13 @@ export async function testFinalState(
     { timeoutMs },
   );
   if (timedOut) return { reward: null, why: `the tests were not done within ${timeoutMs / 1000} seconds` };
-  const line = output.split("\n").findLast((text) => text.startsWith(nonce));
-  if (line === undefined) {
+  // A program that the tests start can find the nonce in the shell's memory: who forges a verdict has to end the runner,
+  // or there are two.
+  const [line, another] = output.split("\n").filter((text) => text.startsWith(nonce));
+  if (line === undefined || another !== undefined || exitCode !== 0) {
     return {
       reward: null,
-      why: `the tests ended with exit code ${exitCode} and no result: ${output.slice(-1000).trim()}`,
+      why: `the tests ended with exit code ${exitCode} and no single result: ${output.slice(-1000).trim()}`,
     };
   }
   const told = result.parse(JSON.parse(line.slice(nonce.length)));

@@ -38,6 +38,13 @@ const prepareTimeoutMs = 60_000;
 const removeConfiguration = `find . -not -path './.git/*' \\( -name conftest.py -o -name pytest.ini -o -name .pytest.ini -o -name tox.ini \\
   -o -name sitecustomize.py -o -name usercustomize.py -o -name '*.pth' -o -name __pycache__ \\) -prune -exec rm -rf -- {} + ; exit 0`;
 
+/** Links, files and directories of the model's that stand in the way of a file, or of a folder above it. */
+const clearWay = `rm -rf -- "$1"; above=$(dirname -- "$1")
+while [ "$above" != . ] && [ "$above" != / ]; do
+  if [ -L "$above" ] || [ ! -d "$above" ]; then rm -rf -- "$above"; fi
+  above=$(dirname -- "$above")
+done; exit 0`;
+
 /** Rejects with TEST_RUNNER_FAILED where the judge can't work, and with sandboxes' failures. */
 export async function runRepoTests(
   tests: RepoTests,
@@ -105,8 +112,7 @@ async function restoreFiles(
   const options = { timeoutMs: prepareTimeoutMs, signal };
   await sandbox.exec({ argv: ["sh", "-c", removeConfiguration] }, options);
   for (const [path, content] of Object.entries(files)) {
-    // A link or a directory of the model's would stand in the way.
-    await sandbox.exec({ argv: ["rm", "-rf", "--", path] }, options);
+    await sandbox.exec({ argv: ["sh", "-c", clearWay, "sh", path] }, options);
     await sandbox.writeFile(path, Buffer.from(content, "utf8"), { signal });
   }
 }

@@ -241,6 +241,11 @@ os._exit(0)
       "test files that can't be replaced",
       { files: { "spool.py": stubs }, command: "mkdir -p tests/test_spool.py/x; ln -s /tmp tests/y" },
     ],
+    ["a tests folder that is a file", { files: { "spool.py": stubs, tests: "none" } }],
+    [
+      "a tests folder that is a dangling link",
+      { files: { "spool.py": stubs }, command: "ln -s /nonexistent/tests tests" },
+    ],
     [
       "a plugin by an entry point",
       {
