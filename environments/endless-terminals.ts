@@ -167,13 +167,13 @@ export class EndlessTerminalsEnv extends HermesAgentBaseEnv<TerminalTask, Endles
   ): Promise<number> {
     const { services, config } = this;
     const timeoutMs = config.test_timeout * 1000;
-    const { reward } = await testFinalState(task.verifier, toolContext, { timeoutMs });
+    const { reward } = await testFinalState(task.verifier, toolContext, { timeoutMs, signal });
     if (reward !== null) return reward;
     const toolTimeoutMs = config.terminal_timeout * 1000;
     const fresh = { name: task.name, services, sandboxSpec: this.sandboxSpec(task), toolTimeoutMs, signal };
     const control = await inFreshSandbox(fresh, async (untouched) => {
       await this.prepareSandbox(task, untouched);
-      return testFinalState(task.verifier, untouched, { timeoutMs });
+      return testFinalState(task.verifier, untouched, { timeoutMs, signal });
     });
     if (control.reward !== null) return 0;
     throw new LachesisError(

@@ -14,6 +14,7 @@ export type FinalState = {
 };
 
 const clearingMs = 60_000;
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const result = z.union([
   z.object({ passed: z.number(), failed: z.array(z.string()) }),
   z.object({ broken: z.string() }),
@@ -23,30 +24,27 @@ const result = z.union([
 export async function testFinalState(
   verifier: string,
   toolContext: ToolContext,
-  { timeoutMs }: { timeoutMs: number },
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<FinalState> {
   await toolContext.terminal(endEverythingElse, { timeoutMs: clearingMs });
+  const sandbox = await toolContext.sandbox();
   const nonce = randomBytes(16).toString("hex");
-  const request = JSON.stringify({ source: verifier, nonce, workspace: "." });
-  const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  const { output, exitCode, timedOut } = await toolContext.terminal(
-    `here=$PWD; cd / && printf '%s\\n' ${quoted(request)} | env -i PATH=${path} HOME="$HOME" LANG=C.UTF-8 bash --noprofile --norc -c 'cd -- "$1" && exec python3 -I -S -c "$2"' bash "$here" ${quoted(runnerSource)}`,
-    { timeoutMs },
+  const request = JSON.stringify({ source: verifier, nonce, workspace: sandbox.workspace });
+  // Without a shell, in whose memory a program that the tests start could read the request.
+  const variables = [`PATH=${systemPath}`, `HOME=${sandbox.workspace}`, "LANG=C.UTF-8"];
+  const { stdout, stderr, exitCode, timedOut } = await sandbox.exec(
+    { argv: ["/usr/bin/env", "-i", ...variables, "python3", "-I", "-S", "-c", runnerSource], cwd: "/" },
+    { timeoutMs, signal, stdin: Buffer.from(`${request}\n`, "utf8") },
   );
   if (timedOut) return { reward: null, why: `the tests were not done within ${timeoutMs / 1000} seconds` };
-  // A program that the tests start can find the nonce in the shell's memory: who forges a verdict has to end the runner,
-  // or there are two.
-  const [line, another] = output.split("\n").filter((text) => text.startsWith(nonce));
-  if (line === undefined || another !== undefined || exitCode !== 0) {
-    return {
-      reward: null,
-      why: `the tests ended with exit code ${exitCode} and no single result: ${output.slice(-1000).trim()}`,
-    };
+  const output = Buffer.from(stdout).toString("utf8");
+  const line = output.split("\n").findLast((text) => text.startsWith(nonce));
+  if (line === undefined || exitCode !== 0) {
+    const said = `${output}${Buffer.from(stderr).toString("utf8")}`.slice(-1000).trim();
+    return { reward: null, why: `the tests ended with exit code ${exitCode} and no result: ${said}` };
   }
   const told = result.parse(JSON.parse(line.slice(nonce.length)));
   if ("broken" in told) return { reward: null, why: `the tests are broken: ${told.broken}` };
   if (told.failed.length > 0) return { reward: 0, why: told.failed.join("; ") };
   return told.passed > 0 ? { reward: 1, why: "" } : { reward: null, why: "there is no test to pass" };
 }
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -27,7 +27,8 @@ export function requireMessages(given: unknown): ChatMessage[] {
     if (typeof message !== "object" || message === null) throw wrong("a message", message);
     const { role, content } = message;
     if (!roles.has(role)) throw wrong(`one of the roles ${[...roles].join(", ")}`, message);
-    if (typeof content !== "string" && !(content === null && role === "assistant"))
+    // An answer of calls alone may leave it out.
+    if (typeof content !== "string" && !((content ?? null) === null && role === "assistant"))
       throw wrong("a text as each message's content", message);
   }
   return given;

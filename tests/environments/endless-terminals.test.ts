@@ -55,7 +55,10 @@ describe("the tests of the final state", () => {
   const verdict = async (verifier: string, timeoutMs = 20_000) => {
     await using backend = plainBackend();
     await using context = rolloutContext(backend);
-    return await testFinalState(verifier, new ToolContext({ context, tools: [] }), { timeoutMs });
+    return await testFinalState(verifier, new ToolContext({ context, tools: [] }), {
+      timeoutMs,
+      signal: context.signal,
+    });
   };
 
   test.each([
