@@ -35,7 +35,7 @@ export class BatchSource {
 
   async register(signal: AbortSignal): Promise<void> {
     const { client, registration } = this.#options;
-    await client.register(registration(), { signal });
+    await this.#untilAnswered((limits) => client.register(registration(), { signal, ...limits }));
   }
 
   /** The next batch, waited for. It stays leased until it is settled. */
@@ -71,10 +71,23 @@ export class BatchSource {
     };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      return await client.leaseBatch(leaseSeconds, { signal: given.signal });
+      return await this.#untilAnswered((limits) =>
+        client.leaseBatch(leaseSeconds, { signal: given.signal, ...limits }),
+      );
     } finally {
       signal.removeEventListener("abort", onAbort);
       clearTimeout(timer);
+    }
+  }
+
+  /** A server that is away is waited for, and people are told so once. */
+  async #untilAnswered<Reply>(call: (limits: { attempts?: number }) => Promise<Reply>): Promise<Reply> {
+    try {
+      return await call({ attempts: 1 });
+    } catch (error) {
+      if (!(error instanceof LachesisError) || error.code !== "ROLLOUT_API_UNREACHABLE") throw error;
+      this.#options.onNotice(`Waiting for the rollout API. ${error.message}`, error.code);
+      return await call({});
     }
   }
 

@@ -152,6 +152,38 @@ describe("the trainer", () => {
     expect(left.map(({ tokens }) => tokens)).toEqual(groups.slice(trained).map(({ tokens }) => tokens));
   });
 
+  test("waits for a rollout API that is away, and says so once each time", async () => {
+    await using server = await RolloutServer.start();
+    await server.goAway();
+    await using directory = await TemporaryDirectory.make();
+    const events = new EventBus();
+    const notices: string[] = [];
+    const told = Promise.withResolvers<void>();
+    events.on("notice", ({ code, message }) => {
+      if (code !== "ROLLOUT_API_UNREACHABLE") return;
+      notices.push(message);
+      told.resolve();
+    });
+    const stop = new AbortController();
+    const run = runTrainer({
+      apiUrl: server.url,
+      policy: toyPolicy(),
+      config,
+      checkpointDirectory: directory.path,
+      events,
+      signal: AbortSignal.any([stop.signal, signal]),
+    });
+    await told.promise;
+    await server.comeBack();
+    await vi.waitFor(async () => {
+      const { batch_size } = await server.client.info({ signal });
+      expect(batch_size).toBe(config.batch_size);
+    }, 30_000);
+    stop.abort();
+    expect(await run).toMatchObject({ stopped: true });
+    expect(notices).toEqual([expect.stringMatching(/^Waiting for the rollout API\. POST http.*register/)]);
+  });
+
   test("an invalid group ends the run with its place, and its batch is served again", async () => {
     await using server = await RolloutServer.start();
     await using directory = await TemporaryDirectory.make();
