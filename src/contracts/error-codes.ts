@@ -107,7 +107,7 @@ export const errorCodes = {
   SANDBOX_FILE_NOT_FOUND: "Check the path: relative ones are taken from the sandbox's workspace.",
   SANDBOX_FILE_TOO_LARGE: "Raise `maxBytes`, or read a part of the file with a command.",
   SANDBOX_FORK_FAILED:
-    "Read the message: the sandbox's user may not read a file of the workspace, or the new sandbox has less room.",
+    "Read the message: a path of the workspace is too long for tar, or the new sandbox has less room.",
   SANDBOX_IMAGE_UNAVAILABLE:
     "Read the message, which has the registry's words: correct the image's name, log in, or bring the image by hand.",
   SANDBOX_POOL_TIMEOUT:

@@ -43,6 +43,13 @@ export function describeFork({ options, open, run }: SandboxContractContext): vo
       expect((await run(forked, "[ twice -ef 'a b/tool' ] && touch still-writable")).exitCode).toBe(0);
     });
 
+    test("what its owner forbade himself to read keeps nobody from forking the rest", async (testContext) => {
+      const sandbox = await open();
+      await run(sandbox, "mkdir closed; touch closed/inner sealed open; chmod 000 closed sealed");
+      const forked = await fork(sandbox, testContext);
+      expect((await run(forked, "[ -e open ] && touch still-writable")).exitCode).toBe(0);
+    });
+
     test("what either does later stays its own, also in forks of forks", async (testContext) => {
       const sandbox = await open();
       await run(sandbox, "echo first > file");
