@@ -64,7 +64,8 @@ export interface Sandbox extends AsyncDisposable {
   /**
    * A new sandbox of the same kind with the same workspace: contents, owners, modes, times and links. No process
    * comes along, nor what lies outside the workspace. The two go on apart, and the caller disposes of the new one.
-   * What still writes while it is copied may be copied half, and what its owner may not read is left out. Absent where a backend cannot.
+   * What still writes while it is copied may be copied half, and what its owner may not read is left out. Absent where
+   * a backend cannot.
    */
   fork?(options: { signal: AbortSignal }): Promise<Sandbox>;
 }

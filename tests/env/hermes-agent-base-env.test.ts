@@ -135,6 +135,23 @@ describe("a group of agent rollouts", () => {
     },
   );
 
+  test.each([{ content: null }, {}])(
+    "an answer of calls alone with %j may be part of a prompt",
+    async (content) => {
+      const call = { id: "c1", type: "function", function: { name: "add", arguments: "{}" } };
+      const messages: unknown = [
+        { role: "user", content: "What is 1 + 1?" },
+        { role: "assistant", ...content, tool_calls: [call] },
+        { role: "tool", tool_call_id: "c1", content: "2" },
+      ];
+      await using services = await testServices(async () => answer("\\boxed{2}"));
+      const env = Object.assign(SumsEnv.make(services), { initialMessages: () => messages });
+      expect(await env.collectGroup({ a: 1, b: 1 }, groupContext(services))).toMatchObject({
+        kind: "collected",
+      });
+    },
+  );
+
   test("a reply that is no text is the environment's failure", async () => {
     await using services = await testServices(async () => answer("1"));
     const env = Object.assign(SumsEnv.make(services, { rollout_retries: 0 }), { replyTo: async () => 5 });

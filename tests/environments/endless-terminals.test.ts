@@ -51,9 +51,33 @@ test.skipIf(problem !== null)(
   },
 );
 
+/** Fails where a program that the tests start finds their text in the memory of any other process. */
+const secretTests = `
+import subprocess, sys
+finder = """
+import glob, os, re
+needle = b"known to" + b" the tests only"
+for process in glob.glob("/proc/[0-9]*"):
+    if process == f"/proc/{os.getpid()}":
+        continue
+    try:
+        with open(process + "/mem", "rb", 0) as memory, open(process + "/maps") as maps:
+            for start, end in re.findall("^([0-9a-f]+)-([0-9a-f]+) rw", maps.read(), re.M):
+                memory.seek(int(start, 16))
+                if needle in memory.read(int(end, 16) - int(start, 16)):
+                    print(open(process + "/comm").read())
+    except OSError:
+        pass
+"""
+def test_a():
+    "known to the tests only"
+    done = subprocess.run([sys.executable, "-c", finder], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done
+`;
+
 describe("the tests of the final state", () => {
-  const verdict = async (verifier: string, timeoutMs = 20_000) => {
-    await using backend = plainBackend();
+  const verdict = async (verifier: string, timeoutMs = 20_000, backend = plainBackend()) => {
+    await using _backend = backend;
     await using context = rolloutContext(backend);
     return await testFinalState(verifier, new ToolContext({ context, tools: [] }), {
       timeoutMs,
@@ -92,6 +116,10 @@ describe("the tests of the final state", () => {
     ["an exit", "import sys\ndef test_a(): sys.exit(0)", 0],
   ])("%s", async (_what, verifier, reward) => {
     expect((await verdict(verifier)).reward).toBe(reward);
+  });
+
+  test.skipIf(problem !== null)("can't be read by a program that they start", async () => {
+    expect(await verdict(secretTests, 20_000, walledBackend())).toEqual({ reward: 1, why: "" });
   });
 
   test("have a time limit", async () => {
